@@ -1,0 +1,71 @@
+"""References to the operator's own values in texts of a pod: ``$(workflow.name)`` and the like.
+
+Text is read as the kubelet reads it: ``$$`` is a plain ``$`` and opens nothing, and an opened
+``$(`` reaches to the next ``)``. What is not ours (``$(VAR)``, ``$(date +%F)``) is Kubernetes' or
+the shell's, and isn't even looked at.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+WORKFLOW_NAME: Final = "workflow.name"
+WORKFLOW_NAMESPACE: Final = "workflow.namespace"
+WORKFLOW_UID: Final = "workflow.uid"
+WORKFLOW_RUN: Final = "workflow.run"
+NODE_NAME: Final = "node.name"
+NODE_ATTEMPT: Final = "node.attempt"
+
+KNOWN_NAMES: Final = frozenset(
+    {WORKFLOW_NAME, WORKFLOW_NAMESPACE, WORKFLOW_UID, WORKFLOW_RUN, NODE_NAME, NODE_ATTEMPT}
+)
+"""Every name with a value in ``command``, ``args`` and ``env[].value``; ``image`` knows none."""
+
+_TOKEN: Final = re.compile(r"\$\$|\$\(([^)]*)\)")
+"""An escaped ``$``, or a reference with what stands in its parentheses."""
+_OURS: Final = re.compile(r"(?:(?:params|nodes|workflow|node)\.|item(?:$|[.\[])|index$)[^\s(]*")
+"""What claims to be ours, known or not; ``node.js --version`` is a command of the shell's."""
+
+
+class Reference(NamedTuple):
+    """One reference in a text that is, or claims to be, ours."""
+
+    expression: str
+    """What stands between the parentheses: ``workflow.name``."""
+    position: int
+    """Where its ``$`` stands in the text."""
+
+    @property
+    def end(self) -> int:
+        """Where the text goes on after its ``)``."""
+        return self.position + len(self.expression) + len("$()")
+
+
+def find_references(text: str) -> list[Reference]:
+    """The references in ``text`` that are ours by their form, in order; names may be unknown."""
+    if "$(" not in text:
+        return []
+    return [
+        Reference(token[1], token.start())
+        for token in _TOKEN.finditer(text)
+        if token[1] is not None and _OURS.fullmatch(token[1])
+    ]
+
+
+def container_texts(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts of a raw container in which references may stand, each with its field path.
+
+    These are ``command``, ``args`` and ``env[].value``; whatever has another shape than Kubernetes'
+    is passed over, as the API server will refuse it.
+    """
+    for field in ("command", "args"):
+        for index, text in enumerate(_items(container.get(field))):
+            if isinstance(text, str):
+                yield f"{field}[{index}]", text
+    for index, entry in enumerate(_items(container.get("env"))):
+        if isinstance(entry, Mapping) and isinstance(entry.get("value"), str):
+            yield f"env[{entry.get('name', index)}].value", entry["value"]
+
+
+def _items(value: object) -> list[Any] | tuple[Any, ...]:
+    return value if isinstance(value, list | tuple) else ()
