@@ -1,0 +1,248 @@
+"""The status of a Workflow: all state that the operator has.
+
+Whatever decides what happens next is here or can be read from Jobs and pods; the operator keeps
+nothing else. Models are frozen; a pass over a Workflow makes a new status from the one that it
+read and the facts.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from tidegate.api.model import StatusModel, Time
+
+
+class Phase(StrEnum):
+    """Where a Workflow stands."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    WAITING = "Waiting"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the run is over."""
+        return self in _FINAL_PHASES
+
+
+_FINAL_PHASES = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+LIVE_PHASES = (Phase.RUNNING, Phase.WAITING, Phase.SUSPENDED)
+"""Phases in which a run is on and the definition is locked."""
+
+
+class NodePhase(StrEnum):
+    """Where a node stands in the present run."""
+
+    PENDING = "Pending"
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    RETRYING = "Retrying"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SKIPPED = "Skipped"
+    CANCELLED = "Cancelled"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens to the node in this run."""
+        return self in _ENDED
+
+
+_ENDED = frozenset({NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.SKIPPED, NodePhase.CANCELLED})
+
+
+class JobRef(StatusModel):
+    """The Job of the node's latest attempt."""
+
+    name: str
+    """Its name, in the Workflow's namespace."""
+    uid: str = ""
+    """Its uid, once an answer or event told it."""
+    standby: str = ""
+    """The standby that this attempt runs in the node's place."""
+    run: int = 1
+    """The run that the attempt belongs to; a kept node's is a former one."""
+    ending: str | None = None
+    """The reason for which the operator decided to end the attempt: it is decided before it is done."""
+    removed: bool = False
+    """Whether the operator decided to remove the Job."""
+
+
+class Failure(StatusModel):
+    """How one attempt failed."""
+
+    attempt: int
+    """Number of the attempt, from 1."""
+    standby: str = ""
+    """The standby that ran in the node's place."""
+    reason: str
+    """Why, in one word."""
+    exit_code: int | None = None
+    """Exit code of the container that failed first."""
+    message: str = ""
+    """Why, for people."""
+    started_at: Time | None = None
+    """When the attempt's pod, or else its Job, began."""
+    finished_at: Time | None = None
+    """When the attempt ended."""
+
+
+class NodeStatus(StatusModel):
+    """How a node, or a handler, fares in the present run."""
+
+    phase: NodePhase = NodePhase.PENDING
+    """Where the node stands."""
+    reason: str | None = None
+    """Why, in one word."""
+    message: str | None = None
+    """What is going on or how it ended, for people."""
+    wave: int | None = None
+    """The wave that the node belongs to; handlers have none."""
+    attempt: int = 0
+    """Number of the latest attempt; 0 before the first."""
+    job: JobRef | None = None
+    """The Job of the latest attempt."""
+    disruptions: int = 0
+    """Attempts that were lost to evictions, drained nodes and the like, and not counted."""
+    started_at: Time | None = None
+    """When the first attempt began."""
+    finished_at: Time | None = None
+    """When the node ended."""
+    retry_at: Time | None = None
+    """When the next attempt may begin."""
+    exit_code: int | None = None
+    """Exit code of the latest attempt that ended."""
+    served_by: str | None = None
+    """The standby that succeeded in the node's place."""
+    definition: str | None = None
+    """Hash of what the node runs, as ``<format>:<hash>``."""
+    failures: tuple[Failure, ...] = ()
+    """The attempts that failed, oldest first; shortened when the status grows too large."""
+
+
+class WaveStatus(StatusModel):
+    """How a wave fares."""
+
+    phase: NodePhase = NodePhase.PENDING
+    """Pending, Running, Succeeded, Failed, Skipped or Cancelled."""
+    started_at: Time | None = None
+    """When its first attempt began."""
+    finished_at: Time | None = None
+    """When its last node ended."""
+
+
+Cause = Literal["Failure", "DeadlineExceeded", "CancelGraceful", "CancelNow"]
+"""What made a run end before all of its nodes had run; later ones are stronger."""
+
+
+class Ending(StatusModel):
+    """Why the run is ending early; latched, and replaced only by a stronger cause."""
+
+    cause: Cause
+    """What made the run end."""
+    node: str | None = None
+    """The node whose failure it was."""
+    wave: int | None = None
+    """That node's wave."""
+    at: Time
+    """When it was decided."""
+
+
+class Outcome(StatusModel):
+    """How the run went, recorded before the first handler starts."""
+
+    phase: Literal[Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED]
+    """The phase that the run will end in, unless an exit handler fails."""
+    reason: str
+    """Why, in one word."""
+    at: Time
+    """When it was decided."""
+
+
+class RunSummary(StatusModel):
+    """How a former run ended."""
+
+    run: int
+    """Its number."""
+    phase: Phase
+    """How it ended."""
+    reason: str | None = None
+    """Why, in one word."""
+    started_at: Time | None = None
+    """When it began."""
+    finished_at: Time | None = None
+    """When it ended."""
+
+
+class Requests(StatusModel):
+    """The texts of requests by annotation that were consumed; the same text acts only once."""
+
+    rerun: str | None = None
+    """The last text of ``tidegate.dev/rerun`` that was consumed."""
+    cancel: str | None = None
+    """The last text of ``tidegate.dev/cancel`` that was consumed."""
+
+
+class Condition(StatusModel):
+    """``metav1.Condition``."""
+
+    type: str
+    """Type of the condition."""
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+    reason: str
+    """Why, in one word."""
+    message: str = ""
+    """Why, for people."""
+    last_transition_time: Time
+    """When the status of this condition last changed."""
+    observed_generation: int = 0
+    """The generation of the spec that this condition speaks of."""
+
+
+class WorkflowStatus(StatusModel):
+    """All state of a Workflow."""
+
+    observed_generation: int = -1
+    """The latest generation of the spec that the operator has seen; -1 before it saw any."""
+    run_generation: int | None = None
+    """The generation of the spec that the present run runs."""
+    phase: Phase | None = None
+    """Where the Workflow stands."""
+    reason: str | None = None
+    """Why, in one word."""
+    message: str | None = None
+    """What is going on or how the run ended, for people."""
+    run: int = 0
+    """Number of the present run; 0 before the first."""
+    wave: int | None = None
+    """The first wave that has not ended; absent with ``execution: Eager``."""
+    progress: str | None = None
+    """Nodes that ended well, of all nodes."""
+    waiting_for: str | None = None
+    """The checkpoints that wait for a person, joined."""
+    started_at: Time | None = None
+    """When the present run began."""
+    finished_at: Time | None = None
+    """When it ended."""
+    waves: dict[str, WaveStatus] = Field(default_factory=dict)
+    """The waves, by number."""
+    nodes: dict[str, NodeStatus] = Field(default_factory=dict)
+    """The nodes and handlers, by name."""
+    ending: Ending | None = None
+    """Why the run ends early."""
+    outcome: Outcome | None = None
+    """How the run went; recorded before the first handler starts."""
+    order: tuple[str, ...] | None = None
+    """The nodes in the order of the list when the run began."""
+    runs: tuple[RunSummary, ...] = ()
+    """The last ten runs before this one."""
+    requests: Requests = Field(default_factory=Requests)
+    """Requests by annotation that were consumed."""
+    conditions: tuple[Condition, ...] = ()
+    """Conditions for ``kubectl wait``, Argo CD and Flux."""

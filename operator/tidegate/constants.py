@@ -1,0 +1,35 @@
+"""Names that are part of the interface: keys, labels, annotations and fixed numbers.
+
+What stands here is read by users, policies and other versions of the operator; changing a value
+is a breaking change. Tunable numbers are settings instead.
+"""
+
+from typing import Final
+
+GROUP: Final = "tidegate.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "Workflow"
+PLURAL: Final = "workflows"
+SHORT_NAME: Final = "twf"
+
+LABEL_WORKFLOW: Final = f"{GROUP}/workflow"
+LABEL_NODE: Final = f"{GROUP}/node"
+LABEL_RUN: Final = f"{GROUP}/run"
+LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
+LABEL_STANDBY: Final = f"{GROUP}/standby"
+LABEL_JOB_UID: Final = "batch.kubernetes.io/controller-uid"
+"""Set on every pod by the Job controller; names the Job even after owner references are gone."""
+LABEL_RESTORED: Final = "velero.io/restore-name"
+"""Set by Velero on every object that it restores."""
+
+ANNOTATION_DEFINITION: Final = f"{GROUP}/definition"
+ANNOTATION_END: Final = f"{GROUP}/end"
+"""On a Job: the reason for which the operator ended this attempt."""
+ANNOTATION_CANCEL: Final = f"{GROUP}/cancel"
+ANNOTATION_RERUN: Final = f"{GROUP}/rerun"
+
+MAIN_CONTAINER: Final = "main"
+
+MAX_SPEC_BYTES: Final = 512 * 1024
+MAX_STATUS_BYTES: Final = 384 * 1024
