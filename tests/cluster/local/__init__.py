@@ -1,0 +1,1 @@
+"""The cluster of plain processes: a control plane and one node, root on Linux, nothing else."""
