@@ -1,0 +1,78 @@
+{{/* The name of everything the release makes. */}}
+{{- define "tidegate.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Cluster-scoped names carry the namespace, so that two releases of one name don't collide. */}}
+{{- define "tidegate.clusterName" -}}
+{{- if eq (include "tidegate.fullname" .) "tidegate" -}}
+tidegate
+{{- else -}}
+{{- printf "%s-%s" (include "tidegate.fullname" .) .Release.Namespace | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "tidegate.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "tidegate.labels" -}}
+{{ include "tidegate.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: tidegate
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "tidegate.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- .Values.serviceAccount.name | default (include "tidegate.fullname" .) -}}
+{{- else -}}
+{{- .Values.serviceAccount.name | default "default" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "tidegate.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+
+{{/* Namespaces whose Workflows are not run, joined by commas. */}}
+{{- define "tidegate.excluded" -}}
+{{- $names := list -}}
+{{- range .Values.excludedNamespaces -}}
+{{- $names = append $names (tpl . $) -}}
+{{- end -}}
+{{- range $names -}}
+{{- if has . $.Values.watchNamespaces -}}
+{{- fail (printf "namespace %s stands in watchNamespaces and in excludedNamespaces; take it out of one" .) -}}
+{{- end -}}
+{{- end -}}
+{{- join "," $names -}}
+{{- end -}}
+
+{{/* What the operator may do where Workflows run; the README of the chart says why. */}}
+{{- define "tidegate.rules" -}}
+- apiGroups: [tidegate.dev]
+  resources: [workflows]
+  verbs: [get, list, watch, delete]
+- apiGroups: [tidegate.dev]
+  resources: [workflows/status]
+  verbs: [get, patch]
+- apiGroups: [tidegate.dev]
+  resources: [workflows/finalizers]
+  verbs: [update]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list, create, patch]
+{{- end -}}
