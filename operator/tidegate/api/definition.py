@@ -1,0 +1,82 @@
+"""The definition hash: whether two tasks mean the same.
+
+Status keeps it as ``<format>:<hash>`` for every node that ran. Whether a node must run again is
+found by hashing the present task in the *recorded* format, so that a new version of the operator is
+never a reason to run; hash functions of former formats therefore stay in ``_FORMATS`` for good and
+never change.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import orjson
+
+from tidegate.api.task import RetryPolicy, Task
+
+LATEST_FORMAT: Final = 1
+
+
+def definition(task: Task, fallback: Task | None = None, format: int = LATEST_FORMAT) -> str:  # noqa: A002
+    """The definition of ``task``, whose effective fallback is ``fallback``, as ``<format>:<hash>``.
+
+    Raises KeyError for a format that this version doesn't know.
+    """
+    canonical = {"task": _FORMATS[format](task)}
+    if fallback is not None:
+        canonical["fallback"] = _FORMATS[format](fallback)
+    text = orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)
+    return f"{format}:{hashlib.sha256(text).hexdigest()[:32]}"
+
+
+def format_of(recorded: str) -> int | None:
+    """The format of a recorded definition; None where this version can't compare with it."""
+    prefix = recorded.partition(":")[0]
+    return int(prefix) if prefix.isdecimal() and int(prefix) in _FORMATS else None
+
+
+def _canonical_1(task: Task) -> Mapping[str, Any]:
+    fields = {
+        "name": task.name,
+        "dependsOn": sorted(task.depends_on),
+        "trigger": task.trigger.value,
+        "retry": _retry_1(task.retry) if task.retry else None,
+        "fallback": task.fallback,
+        "allowFailure": task.allow_failure,
+        "timeout": _milliseconds(task.timeout),
+        "startTimeout": _milliseconds(task.start_timeout),
+        "image": task.image,
+        "command": task.command,
+        "args": task.args,
+        "script": task.script,
+        "shell": task.shell if task.script is not None else None,
+        "env": task.env,
+        "envFrom": task.env_from,
+        "workingDir": task.working_dir,
+        "resources": task.resources,
+        "volumeMounts": sorted(task.volume_mounts, key=lambda mount: str(mount["mountPath"])),
+        "template": task.template,
+    }
+    return {key: value for key, value in fields.items() if value not in (None, (), [], {}, False)}
+
+
+def _retry_1(retry: RetryPolicy) -> Mapping[str, Any]:
+    return {
+        "limit": retry.limit,
+        "base": _milliseconds(retry.base),
+        "factor": float(retry.factor),
+        "cap": _milliseconds(retry.cap),
+        "jitter": retry.jitter.value,
+        "maxDuration": _milliseconds(retry.max_duration),
+        "retry": sorted(retry.retry_codes),
+        "fail": sorted(retry.fail_codes),
+        "timeouts": retry.timeouts,
+    }
+
+
+def _milliseconds(duration: timedelta | None) -> int | None:
+    return None if duration is None else duration // timedelta(milliseconds=1)
+
+
+_FORMATS: Final[Mapping[int, Callable[[Task], Mapping[str, Any]]]] = {1: _canonical_1}

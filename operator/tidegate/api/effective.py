@@ -1,0 +1,144 @@
+"""From what an author wrote to what it means: defaults applied, nothing left open.
+
+A node's own value wins whole, ``env`` goes by name and ``template`` by the merge rules. What a node
+says of its container main in its *own* template is its own value, too: a default's short hand
+doesn't undo it.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from tidegate import constants as c
+from tidegate.api.definition import definition
+from tidegate.api.merge import merge_env, merge_template
+from tidegate.api.spec import (
+    Defaults,
+    NodeSpec,
+    Retry,
+    TaskSpec,
+    Trigger,
+    WorkflowSpec,
+)
+from tidegate.api.task import RetryPolicy, Task
+
+DEFAULT_SHELL: Final = ("/bin/sh", "-ec")
+DEFAULT_START_TIMEOUT: Final = timedelta(minutes=10)
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tasks:
+    """The effective tasks of a Workflow, in the order of their lists."""
+
+    nodes: Mapping[str, Task]
+    standbys: Mapping[str, Task]
+    stand_ins: Mapping[str, Task]
+    """By node: its fallback as it runs in that node's place."""
+
+
+def effective_tasks(spec: WorkflowSpec) -> Tasks:
+    """The tasks of a spec whose names have been found to fit together."""
+    base = merge_template(None, spec.defaults.template)
+    bare_standbys = {s.name: _task(s, spec.defaults, base) for s in spec.standbys}
+    bare_nodes = {n.name: _task(n, spec.defaults, base) for n in spec.nodes}
+    standbys = {name: _defined(task, None) for name, task in bare_standbys.items()}
+    nodes = {
+        name: _defined(task, bare_standbys[task.fallback] if task.fallback else None)
+        for name, task in bare_nodes.items()
+    }
+    own_env = {s.name: s.env for s in spec.standbys}
+    stand_ins = {
+        name: stand_in(task, standbys[task.fallback], own_env[task.fallback])
+        for name, task in nodes.items()
+        if task.fallback
+    }
+    return Tasks(*map(MappingProxyType, (nodes, standbys, stand_ins)))
+
+
+def stand_in(primary: Task, standby: Task, own_env: tuple[Mapping[str, Any], ...]) -> Task:
+    """``standby`` in the place of ``primary``: with its literal variables and its definition.
+
+    Entries that the standby has itself win over the primary's, and those over inherited ones.
+    """
+    literal = tuple(entry for entry in primary.env if "valueFrom" not in entry)
+    env = merge_env(merge_env(standby.env, literal), own_env)
+    return dataclasses.replace(standby, env=env, definition=primary.definition)
+
+
+def main_container(template: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The container main of a template; empty where it has none."""
+    spec = (template or _NOTHING).get("spec")
+    containers = spec.get("containers") if isinstance(spec, Mapping) else None
+    for container in containers if isinstance(containers, list | tuple) else ():
+        if isinstance(container, Mapping) and container.get("name") == c.MAIN_CONTAINER:
+            return container
+    return _NOTHING
+
+
+def _task(spec: TaskSpec, defaults: Defaults, base: Mapping[str, Any]) -> Task:
+    node = spec if isinstance(spec, NodeSpec) else None
+    main = main_container(spec.template)
+    return Task(
+        name=spec.name,
+        depends_on=node.depends_on if node else (),
+        trigger=node.trigger if node else Trigger.DEPENDENCIES_SUCCEEDED,
+        retry=_retry_policy(spec.retry or (defaults.retry if node else None)),
+        fallback=node.fallback if node else None,
+        allow_failure=node.allow_failure if node else False,
+        timeout=spec.timeout or defaults.timeout,
+        start_timeout=spec.start_timeout or defaults.start_timeout or DEFAULT_START_TIMEOUT,
+        image=spec.image or (None if main.get("image") else defaults.image),
+        command=spec.command or None,
+        args=spec.args or None,
+        script=spec.script,
+        shell=spec.shell or defaults.shell or DEFAULT_SHELL,
+        env=merge_env(_unsaid(defaults.env, main), spec.env),
+        env_from=_inherited(spec.env_from, main.get("envFrom"), defaults.env_from) or (),
+        working_dir=spec.working_dir,
+        resources=_inherited(spec.resources, main.get("resources"), defaults.resources),
+        volume_mounts=spec.volume_mounts,
+        template=merge_template(base, spec.template) if spec.template else base,
+        definition="",
+    )
+
+
+def _defined(task: Task, fallback: Task | None) -> Task:
+    return dataclasses.replace(task, definition=definition(task, fallback))
+
+
+def _inherited(own: T | None, in_template: object, default: T | None) -> T | None:
+    if own is not None:
+        return own
+    return None if in_template else default
+
+
+def _unsaid(
+    env: tuple[Mapping[str, Any], ...], main: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], ...]:
+    """The entries of ``env`` that ``main`` says nothing about."""
+    own = main.get("env")
+    if not isinstance(own, list | tuple):
+        return env
+    said = [entry.get("name") for entry in own if isinstance(entry, Mapping)]
+    return tuple(entry for entry in env if entry["name"] not in said)
+
+
+def _retry_policy(retry: Retry | None) -> RetryPolicy | None:
+    if retry is None or retry.limit == 0:
+        return None
+    codes = retry.exit_codes
+    return RetryPolicy(
+        limit=retry.limit,
+        base=retry.backoff.base,
+        factor=retry.backoff.factor,
+        cap=retry.backoff.cap,
+        jitter=retry.backoff.jitter,
+        max_duration=retry.max_duration,
+        retry_codes=frozenset(codes.retry or ()) if codes else frozenset(),
+        fail_codes=frozenset(codes.fail) if codes else frozenset(),
+        timeouts=retry.timeouts,
+    )

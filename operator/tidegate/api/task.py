@@ -1,0 +1,59 @@
+"""What a node or standby is once defaults are applied: everything that its attempts need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tidegate.api.spec import Jitter, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When and how often a failed attempt is repeated; nothing is left to default."""
+
+    limit: int
+    """Retries after the first attempt; at least 1."""
+    base: timedelta
+    factor: float
+    cap: timedelta
+    jitter: Jitter
+    max_duration: timedelta | None
+    """No retry begins later than this after the first attempt's start."""
+    retry_codes: frozenset[int]
+    """If not empty, only these exit codes are retried."""
+    fail_codes: frozenset[int]
+    """Exit codes that are never retried."""
+    timeouts: bool
+    """Whether Timeout and StartTimeout are retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An effective node or standby; what it inherits has been inherited."""
+
+    name: str
+    depends_on: tuple[str, ...]
+    trigger: Trigger
+    retry: RetryPolicy | None
+    """None: never retried."""
+    fallback: str | None
+    allow_failure: bool
+    timeout: timedelta | None
+    start_timeout: timedelta
+    image: str | None
+    """None where the template's container main has the image."""
+    command: tuple[str, ...] | None
+    """None, never empty, where the author says nothing; the same for ``args``."""
+    args: tuple[str, ...] | None
+    script: str | None
+    shell: tuple[str, ...]
+    env: tuple[Mapping[str, Any], ...]
+    env_from: tuple[Mapping[str, Any], ...]
+    working_dir: str | None
+    resources: Mapping[str, Any] | None
+    volume_mounts: tuple[Mapping[str, Any], ...]
+    template: Mapping[str, Any]
+    """The default template with the own one merged over it; the short hands aren't applied yet."""
+    definition: str
+    """``<format>:<hash>`` over all of this and over the fallback's task."""

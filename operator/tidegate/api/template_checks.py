@@ -1,0 +1,120 @@
+"""Checks of a pod template's shape: what the merge needs, and what only the operator may set.
+
+The rest is the API server's to judge, which creates Jobs with strict field validation.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from tidegate import constants as c
+from tidegate.api.duration import shorten
+from tidegate.api.faults import item_label
+from tidegate.api.references import KNOWN_NAMES, container_texts, find_references
+from tidegate.errors import Fault
+
+_NAMED: Final = ("containers", "initContainers", "volumes")
+_OPERATORS_OWN: Final = {
+    "restartPolicy": "can't be set: it is always Never; use retry to run a node again",
+    "activeDeadlineSeconds": "can't be set; use timeout",
+}
+
+
+def template_faults(template: object, path: str) -> Iterator[Fault]:
+    """What is wrong with a pod template; None anywhere means that a field is removed."""
+    if not isinstance(template, Mapping):
+        return
+    for key in template:
+        if key not in ("metadata", "spec"):
+            yield Fault(f"{path}.{shorten(key)}", "is no field; a template has metadata and spec")
+    yield from _metadata_faults(template.get("metadata"), f"{path}.metadata")
+    yield from _spec_faults(template.get("spec"), f"{path}.spec")
+
+
+def _metadata_faults(metadata: object, path: str) -> Iterator[Fault]:
+    if metadata is None:
+        return
+    if not isinstance(metadata, Mapping):
+        yield Fault(path, "must be an object")
+        return
+    for field in ("labels", "annotations"):
+        pairs = metadata.get(field)
+        if pairs is None:
+            continue
+        if not isinstance(pairs, Mapping):
+            yield Fault(f"{path}.{field}", "must be an object")
+            continue
+        for key, value in pairs.items():
+            if is_ours(key):
+                yield Fault(f"{path}.{field}", f"{shorten(key)} can't be set; Tidegate does")
+            elif not isinstance(value, str | None):
+                yield Fault(f"{path}.{field}", f"{shorten(key)} must be text; put it in quotes")
+
+
+def is_ours(key: str) -> bool:
+    """Whether the key of a label or annotation belongs to the operator."""
+    prefix = key.partition("/")[0] if "/" in key else ""
+    return prefix == c.GROUP or prefix.endswith(f".{c.GROUP}")
+
+
+def _spec_faults(spec: object, path: str) -> Iterator[Fault]:
+    if spec is None:
+        return
+    if not isinstance(spec, Mapping):
+        yield Fault(path, "must be an object")
+        return
+    for field, message in _OPERATORS_OWN.items():
+        if spec.get(field) is not None:
+            yield Fault(f"{path}.{field}", message)
+    for field in _NAMED:
+        if spec.get(field) is not None:
+            yield from _list_faults(spec[field], f"{path}.{field}")
+    for field in ("containers", "initContainers"):
+        for index, container in enumerate(_items(spec.get(field))):
+            if isinstance(container, Mapping):
+                label = item_label(container, index)
+                yield from _container_faults(container, f"{path}.{field}[{label}]")
+
+
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _list_faults(items: object, path: str) -> Iterator[Fault]:
+    if not isinstance(items, list):
+        yield Fault(path, "must be a list")
+        return
+    seen: set[str] = set()
+    for index, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            yield Fault(f"{path}[{index}]", "must be an object")
+            continue
+        name = item.get("name")
+        if not (isinstance(name, str) and name):
+            yield Fault(f"{path}[{index}]", "needs a name")
+        elif name in seen:
+            yield Fault(f"{path}[{index}]", f"{shorten(name)} is named twice")
+        else:
+            seen.add(name)
+
+
+def _container_faults(container: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    yield from reference_faults(container, path)
+    for field in ("env", "envFrom", "volumeMounts", "command", "args", "ports"):
+        if not isinstance(container.get(field), list | None):
+            yield Fault(f"{path}.{field}", "must be a list")
+    for index, entry in enumerate(_items(container.get("env"))):
+        if not (isinstance(entry, Mapping) and isinstance(entry.get("name"), str)):
+            yield Fault(f"{path}.env[{index}]", "must be an object with a name")
+
+
+def reference_faults(container: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    """References of ours, in the short hands or in a container, that stand for nothing."""
+    image = container.get("image")
+    for reference in find_references(image) if isinstance(image, str) else ():
+        yield Fault(f"{path}.image", f"$({reference.expression}) can't stand in an image")
+    for field, text in container_texts(container):
+        for reference in find_references(text):
+            if reference.expression not in KNOWN_NAMES:
+                known = ", ".join(sorted(KNOWN_NAMES))
+                message = f"$({reference.expression}) is unknown; known are {known}"
+                yield Fault(f"{path}.{field}", message)

@@ -1,0 +1,113 @@
+"""A Workflow that may be run: validated, with its graph and its effective tasks.
+
+After validation everything takes this, never the raw spec.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from pydantic import ValidationError
+
+from tidegate import constants as c
+from tidegate.api.checks import cross_faults, name_faults
+from tidegate.api.effective import effective_tasks
+from tidegate.api.faults import bounded, faults_of
+from tidegate.api.graph import Graph
+from tidegate.api.identity import WorkflowKey
+from tidegate.api.spec import WorkflowSpec
+from tidegate.api.task import RetryPolicy, Task
+from tidegate.api.task_checks import task_faults
+from tidegate.errors import Fault, InvalidSpec
+
+
+class StoredWorkflow(Protocol):
+    """A Workflow as it is stored, as far as validation needs it."""
+
+    @property
+    def key(self) -> WorkflowKey:
+        """Namespace and name."""
+        ...
+
+    @property
+    def uid(self) -> str:
+        """``metadata.uid``."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """``metadata.generation``."""
+        ...
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """As stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedWorkflow:
+    """A Workflow without faults."""
+
+    key: WorkflowKey
+    uid: str
+    generation: int
+    spec: WorkflowSpec
+    graph: Graph
+    tasks: Mapping[str, Task]
+    """The effective nodes, in the order of the list."""
+    standbys: Mapping[str, Task]
+    """The effective standbys, in the order of the list."""
+    stand_ins: Mapping[str, Task]
+    """By node: its fallback as it runs in that node's place, with the node's literal variables."""
+
+
+def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
+    """The Workflow that ``workflow`` means; raises InvalidSpec with all of its faults.
+
+    Nothing else is raised, whatever is stored.
+    """
+    raw = _plain(workflow.spec)
+    faults = list(name_faults(workflow.key.name))
+    spec: WorkflowSpec | None = None
+    try:
+        spec = WorkflowSpec.model_validate(raw)
+    except ValidationError as error:
+        faults += faults_of(error, raw)
+    faults += cross_faults(raw)
+    faults += task_faults(raw)
+    if faults or spec is None:
+        raise InvalidSpec(bounded(faults))
+    tasks = effective_tasks(spec)
+    graph = Graph.build(spec.nodes)
+    return ValidatedWorkflow(
+        workflow.key,
+        workflow.uid,
+        workflow.generation,
+        spec,
+        graph,
+        tasks.nodes,
+        tasks.standbys,
+        tasks.stand_ins,
+    )
+
+
+def _plain(spec: object) -> dict[str, Any]:
+    """``spec`` if it is JSON of a bearable size, which bounds all work that is done here."""
+    if not isinstance(spec, Mapping):
+        raise InvalidSpec((Fault("spec", "must be an object"),))
+    try:
+        text = orjson.dumps(spec if isinstance(spec, dict) else dict(spec))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidSpec((Fault("spec", f"can't be read as JSON: {error}"),)) from error
+    if len(text) > c.MAX_SPEC_BYTES:
+        size = f"{len(text) / 1024:.0f} KiB"
+        limit = f"{c.MAX_SPEC_BYTES // 1024} KiB"
+        raise InvalidSpec(
+            (Fault("spec", f"has {size}, at most {limit} are possible; move data to ConfigMaps"),)
+        )
+    return spec if isinstance(spec, dict) else dict(spec)
+
+
+__all__ = ["RetryPolicy", "StoredWorkflow", "Task", "ValidatedWorkflow", "validate"]
