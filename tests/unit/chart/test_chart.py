@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from tests.unit.chart.conftest import CHART, OLDEST_KUBERNETES, Manifest, HelmError, Render
+from tests.unit.chart.conftest import CHART, OLDEST_KUBERNETES, HelmError, Manifest, Render
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())

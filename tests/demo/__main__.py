@@ -1,0 +1,59 @@
+"""``python -m tests.demo [up]``: see the docstring of the package."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.report import Reporter
+from tests.demo import show, story
+from tests.demo.install import operator_up
+from tests.demo.tools import REPOSITORY, DemoError, Tools
+
+EXAMPLE = REPOSITORY / "examples" / "demo.yaml"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    report = Reporter()
+    try:
+        tools = operator_up(report, options.image)
+        return 0 if options.what == "up" else _demo(tools, report, options.example.resolve())
+    except (DemoError, ClusterError) as error:
+        Reporter(sys.stderr).say(error.explain())
+    except KeyboardInterrupt:
+        Reporter(sys.stderr).say("\ninterrupted; make down tidies up")
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
+    parser.add_argument(
+        "what", nargs="?", choices=["run", "up"], default="run", help="up: no example"
+    )
+    parser.add_argument("--example", type=Path, default=EXAMPLE)
+    parser.add_argument("--image", help="an image that the cluster can pull; none is built then")
+    return parser
+
+
+def _demo(tools: Tools, report: Reporter, example: Path) -> int:
+    report.say(f"  → applying {example.relative_to(REPOSITORY)}")
+    name = show.apply(tools, example)
+    status = show.follow(tools, name, sys.stdout)
+    report.say(story.closing(status))
+    report.say("")
+    report.say(tools.kubectl("get", "twf").rstrip())
+    report.say("")
+    report.say(f"  Look around:  export KUBECONFIG={tools.kubeconfig}")
+    report.say(f"                kubectl get twf -w          kubectl describe twf {name}")
+    report.say(f"                kubectl get jobs,pods -l tidegate.dev/workflow={name}")
+    report.say(f"                kubectl logs -l tidegate.dev/workflow={name} --prefix")
+    report.say("  Tidy up:      make down")
+    return 0 if status.get("phase") == "Succeeded" else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
