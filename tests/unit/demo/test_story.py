@@ -59,7 +59,7 @@ def failure(attempt: int, **more: Any) -> dict[str, Any]:
             {"phase": "Failed", "failures": [failure(1), failure(2, standby="cached")]},
             ["✗ attempt 1: exit code 1", "✗ cached: exit code 1"],
         ),
-        ({"phase": "Skipped", "reason": "RunEnded"}, ["– skipped: RunEnded"]),
+        ({"phase": "Skipped", "reason": "RunEnded"}, ["- skipped: RunEnded"]),
     ],
 )
 def test_parts(node: dict[str, Any], said: list[str]) -> None:
