@@ -44,13 +44,11 @@ def _annotations(
 ) -> dict[str, str]:
     """The template's, less any that only the operator may set on a Job, and the definition.
 
-    A standby in a node's place bears the node's definition: it covers that of its fallback.
+    A fallback bears the definition of the node in whose place it runs, which covers its own.
     """
     given = template.get("annotations") or {}
     theirs = {key: text for key, text in given.items() if not key.startswith(f"{c.GROUP}/")}
-    node = attempt.node
-    task = workflow.tasks[node] if node in workflow.tasks else workflow.standbys[node]
-    return {**theirs, c.ANNOTATION_DEFINITION: task.definition}
+    return {**theirs, c.ANNOTATION_DEFINITION: task_of(workflow, attempt).definition}
 
 
 def _owner_reference(workflow: ValidatedWorkflow) -> Object:
@@ -72,7 +70,7 @@ def _spec(workflow: ValidatedWorkflow, start: Start, template: Object) -> Object
         "template": template,
     }
     if (timeout := timeout_of(workflow, start)) is not None:
-        start_timeout = ceil(task_of(workflow, start).start_timeout.total_seconds())
+        start_timeout = ceil(task_of(workflow, start.attempt).start_timeout.total_seconds())
         spec["activeDeadlineSeconds"] = start_timeout + timeout + _GRACE_SECONDS
     return spec
 

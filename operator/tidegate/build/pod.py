@@ -5,8 +5,10 @@ from math import ceil
 from typing import Any
 
 from tidegate import constants as c
+from tidegate.api.identity import AttemptId
 from tidegate.api.merge import merge_template
-from tidegate.api.workflow import Task, ValidatedWorkflow
+from tidegate.api.task import Task
+from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.build.escape import escape
 from tidegate.build.references import resolve_container, values_of
 from tidegate.engine.model import Start
@@ -16,34 +18,25 @@ Object = dict[str, Any]
 
 def pod_template(workflow: ValidatedWorkflow, start: Start, labels: Mapping[str, str]) -> Object:
     """The ``spec.template`` of the attempt's Job; ``labels`` are those that the Job bears, too."""
-    task = task_of(workflow, start)
-    merged = merge_template(_inherited(workflow, start), task.template)
-    merged = merge_template(merged, {"spec": {"containers": [_short_hands(task)]}})
+    task = task_of(workflow, start.attempt)
+    merged = merge_template(task.template, {"spec": {"containers": [_short_hands(task)]}})
     metadata = dict(merged.get("metadata") or {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
     return {**merged, "metadata": metadata, "spec": _pod_spec(workflow, start, merged["spec"])}
 
 
-def task_of(workflow: ValidatedWorkflow, start: Start) -> Task:
-    """The node or standby that the attempt runs."""
-    name = start.attempt.standby or start.attempt.node
-    return workflow.tasks[name] if name in workflow.tasks else workflow.standbys[name]
+def task_of(workflow: ValidatedWorkflow, attempt: AttemptId) -> Task:
+    """What the attempt runs: its node, the fallback in that node's place, or a handler."""
+    if attempt.standby:
+        return workflow.stand_ins[attempt.node]
+    return workflow.tasks.get(attempt.node) or workflow.standbys[attempt.node]
 
 
 def timeout_of(workflow: ValidatedWorkflow, start: Start) -> int | None:
     """Whole seconds that the attempt's pod may take; None for as long as it likes."""
-    timeout = task_of(workflow, start).timeout
+    timeout = task_of(workflow, start.attempt).timeout
     seconds = start.default_timeout if timeout is None else timeout.total_seconds()
     return None if seconds is None else ceil(seconds)
-
-
-def _inherited(workflow: ValidatedWorkflow, start: Start) -> Object:
-    """What a standby in a node's place gets from that node: its literal variables."""
-    if not start.attempt.standby:
-        return {}
-    primary = workflow.tasks[start.attempt.node]
-    env = [dict(entry) for entry in primary.env if "valueFrom" not in entry]
-    return {"spec": {"containers": [{"name": c.MAIN_CONTAINER, "env": env}]}} if env else {}
 
 
 def _short_hands(task: Task) -> Object:

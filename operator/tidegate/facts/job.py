@@ -32,7 +32,7 @@ def job_fact(raw: read.Raw) -> JobFact | None:
         attempt=attempt,
         definition=read.text(annotations.get(c.ANNOTATION_DEFINITION)),
         created_at=created_at,
-        started_at=read.time(status.get("startTime")),
+        started_at=None if _stands(spec, status) else read.time(status.get("startTime")),
         suspended=spec.get("suspend") is True,
         deleting=read.text(metadata.get("deletionTimestamp")) != "",
         end_reason=_text_or_none(annotations.get(c.ANNOTATION_END)),
@@ -46,6 +46,18 @@ def _owner_uid(metadata: read.Raw) -> str:
     group = read.text(owner.get("apiVersion")).partition("/")[0]
     ours = owner.get("kind") == c.KIND and group == c.GROUP
     return read.text(owner.get("uid")) if ours else ""
+
+
+def _stands(spec: read.Raw, status: read.Raw) -> bool:
+    """Whether the Job's clock stands.
+
+    A Job that is suspended on its way keeps its startTime, and keeps it when it is resumed, until
+    its controller has seen that; the condition goes when the new startTime comes.
+    """
+    return spec.get("suspend") is True or any(
+        condition.get("type") == "Suspended" and read.true_condition(condition)
+        for condition in read.items(status.get("conditions"))
+    )
 
 
 def _text_or_none(value: object) -> str | None:

@@ -131,6 +131,8 @@ class AttemptFact:
     """Words of the Job's latest FailedCreate event, while the Job has no pod."""
     disrupted: bool = False
     """Whether a Job or pod of it, seen before it went, showed a disruption."""
+    job_gone: bool = False
+    """Proven: a GET found no Job of this uid. Pods of it may still be there, as orphans."""
     last_pod: PodFact | None = None
     """The last state of a pod that is gone, for a verdict that it had already reached by itself."""
 
@@ -171,6 +173,8 @@ class Answer:
     """The server's words."""
     job: JobFact | None = None
     """The Job, where one was created or adopted."""
+    again_at: datetime | None = None
+    """When it will be tried again, after QUOTA or UNAVAILABLE."""
 
 
 @dataclass(frozen=True, slots=True)
