@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
+from tests.cluster.imagebuild import fingerprint
 from tests.cluster.report import Reporter
 from tests.demo.tools import REPOSITORY, DemoError, Tools, cluster
 
@@ -12,32 +12,26 @@ NAMESPACE = "tidegate-system"
 RELEASE = "tidegate"
 CHART = REPOSITORY / "charts" / "tidegate"
 SELECTOR = f"app.kubernetes.io/name={RELEASE}"
-IMAGE = "tidegate/tidegate"
-IN_THE_IMAGE = ("Dockerfile", "LICENSE", "README.md", "pyproject.toml", "requirements", "operator")
+IMAGE = "tidegate/tidegate:dev"
 ANNOTATION = "tidegate.dev/sources"
+ESCAPED = ANNOTATION.replace(".", r"\.")
 WAIT = "120s"
 
 
-def sources_digest() -> str:
-    """Return a short hash of all that goes into the image: same hash, same operator."""
-    digest = hashlib.sha256()
-    for top in (REPOSITORY / name for name in IN_THE_IMAGE):
-        files = sorted(top.rglob("*")) if top.is_dir() else [top]
-        for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
-                data = file.read_bytes()
-                digest.update(f"{file.relative_to(REPOSITORY)} {len(data)}\n".encode() + data)
-    return digest.hexdigest()[:12]
+def name_and_tag(image: str) -> tuple[str, str]:
+    """Return both halves of an image's name; the tag is empty where there is none."""
+    name, colon, tag = image.rpartition(":")
+    return (image, "") if not colon or "/" in tag else (name, tag)
 
 
-def chart_values(digest: str, image: str | None) -> list[str]:
-    """Return helm's options for an operator of these sources, or of a ready-made image."""
-    values = {f"podAnnotations.{ANNOTATION.replace('.', chr(92) + '.')}": digest}
-    if image:
-        repository, _, tag = image.rpartition(":")
-        if not repository or "/" in tag:
-            repository, tag = image, ""
-        values |= {"image.repository": repository, "image.tag": tag}
+def chart_values(digest: str, image: str) -> list[str]:
+    """Return helm's options for this image; another digest makes the operator's pods new."""
+    repository, tag = name_and_tag(image)
+    values = {
+        f"podAnnotations.{ESCAPED}": digest,
+        "image.repository": repository,
+        "image.tag": tag,
+    }
     return [part for item in values.items() for part in ("--set-string", "=".join(item))]
 
 
@@ -50,13 +44,14 @@ def operator_up(report: Reporter, image: str | None = None, extra: tuple[str, ..
         extra: more options for ``helm upgrade``.
     """
     cluster("up")
-    if not image:
-        cluster("build-image")
-        cluster("load-image")
     tools = Tools.find()
+    digest = "" if image else fingerprint(REPOSITORY, {})[:12]
+    if not image:
+        cluster("build-image", "--tag", IMAGE)
+        cluster("load-image", IMAGE)
     with report.step("operator installed") as step:
         step.doing("helm upgrade --install, waiting until it is ready")
-        _helm_upgrade(tools, chart_values("" if image else sources_digest(), image), extra)
+        _helm_upgrade(tools, chart_values(digest, image or IMAGE), extra)
         step.done(f"helm: {NAMESPACE}/{RELEASE}, {_replicas(tools)}")
     return tools
 

@@ -65,7 +65,7 @@ def _failure(failure: Status) -> str:
 
 
 def _running(node: Status) -> str:
-    standby = (node.get("job") or {}).get("standby")
+    standby = node.get("standby")
     return f"… {standby} runs in its place" if standby else f"… attempt {node.get('attempt', 1)}"
 
 

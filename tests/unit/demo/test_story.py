@@ -34,7 +34,7 @@ def failure(attempt: int, **more: Any) -> dict[str, Any]:
             ["✗ attempt 1: exit code 1", "↻ retry in 1.4 s"],
         ),
         (
-            {"phase": "Running", "attempt": 2, "job": {"standby": "cached"}},
+            {"phase": "Running", "attempt": 2, "standby": "cached"},
             ["… cached runs in its place"],
         ),
         (
