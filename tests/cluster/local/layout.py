@@ -39,6 +39,9 @@ FIRST_PORTS = {
 }
 """Below the range of outgoing connections and of NodePorts; the next free one is taken."""
 
+FIXED_FOLDERS = ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
+"""Where containerd's shims, the CNI library and the kubelet write whatever they are told."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -55,6 +58,8 @@ class Layout:
     ports: dict[str, int] = field(default_factory=dict)
     forwarding: str = "1"
     """What net.ipv4.ip_forward was before, so that ``down`` can put it back."""
+    new_folders: tuple[str, ...] = ()
+    """Folders with fixed names that were not there before; ``down`` removes them if empty."""
     format: int = FORMAT
 
     @property
@@ -127,7 +132,7 @@ class Layout:
         if found is None or found.get("format") != FORMAT:
             return None
         try:
-            return cls(**found)
+            return cls(**{**found, "new_folders": tuple(found.get("new_folders", ()))})
         except TypeError:
             return None
 
@@ -149,6 +154,7 @@ def decide(state: Path, binaries: Path, version: str) -> Layout:
         service_range=services,
         ports=free_ports(),
         forwarding=Path("/proc/sys/net/ipv4/ip_forward").read_text().strip(),
+        new_folders=tuple(folder for folder in FIXED_FOLDERS if not Path(folder).exists()),
     )
 
 

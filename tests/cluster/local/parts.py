@@ -174,6 +174,7 @@ def _controller_manager(layout: Layout) -> Part:
         f"--service-account-private-key-file={layout.pki / 'service-accounts.key'}",
         "--use-service-account-credentials",
         "--leader-elect=false",
+        f"--flex-volume-plugin-dir={layout.root / 'volume-plugins'}",
     )
     return Part(
         "kube-controller-manager",

@@ -65,33 +65,45 @@ def key_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.key"
 
 
-def ensure(layout: Layout, now: datetime.datetime) -> bool:
-    """Make what is missing, damaged, foreign or about to expire; return whether anything was.
-
-    A new CA makes everything else new, too.
-    """
+def faults(layout: Layout, now: datetime.datetime) -> list[str]:
+    """Return the names of what is missing, damaged, foreign or about to expire."""
     folder = layout.pki
     authority = _load(folder, AUTHORITY, now)
-    changed = authority is None
-    if authority is None:
-        authority = _make_authority(folder, now)
-    if not _is_key(key_file(folder, SERVICE_ACCOUNTS)):
-        _write_key(folder, SERVICE_ACCOUNTS, ec.generate_private_key(ec.SECP256R1()))
-        changed = True
+    found = [] if authority is not None else [AUTHORITY]
+    if not _is_key_pair(folder, SERVICE_ACCOUNTS):
+        found.append(SERVICE_ACCOUNTS)
     for identity in identities(layout):
-        found = _load(folder, identity.name, now)
-        if found is None or not _issued_by(found[0], authority[0]) or not _serves(found[0], identity):
+        pair = _load(folder, identity.name, now)
+        if authority is None or pair is None or not _is_for(pair[0], identity, authority[0]):
+            found.append(identity.name)
+    return found
+
+
+def mend(layout: Layout, now: datetime.datetime) -> None:
+    """Make anew whatever has a fault; a new CA makes everything else new, too."""
+    folder = layout.pki
+    faulty = faults(layout, now)
+    authority = _load(folder, AUTHORITY, now) or _make_authority(folder, now)
+    if SERVICE_ACCOUNTS in faulty:
+        _write_key(folder, SERVICE_ACCOUNTS, ec.generate_private_key(ec.SECP256R1()))
+    for identity in identities(layout):
+        if identity.name in faulty:
             _issue(folder, identity, authority, now)
-            changed = True
-    return changed
 
 
-def _is_key(path: Path) -> bool:
+def _is_key_pair(folder: Path, name: str) -> bool:
     try:
-        serialization.load_pem_private_key(path.read_bytes(), None)
+        key = serialization.load_pem_private_key(key_file(folder, name).read_bytes(), None)
+        public = serialization.load_pem_public_key((folder / f"{name}.pub").read_bytes())
     except (OSError, ValueError):
         return False
-    return True
+    return isinstance(key, Key) and key.public_key() == public
+
+
+def _is_for(
+    certificate: x509.Certificate, identity: Identity, authority: x509.Certificate
+) -> bool:
+    return _issued_by(certificate, authority) and _serves(certificate, identity)
 
 
 def _load(
@@ -103,7 +115,7 @@ def _load(
         key = serialization.load_pem_private_key(key_file(folder, name).read_bytes(), None)
     except (OSError, ValueError):
         return None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
+    if not isinstance(key, Key):
         return None
     fits = certificate.public_key() == key.public_key()
     in_date = certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc - SPARE
