@@ -116,7 +116,7 @@ def _on_or_between_cycles(edges: Mapping[str, Sequence[str]]) -> dict[str, list[
         for other in reverse[name]:
             open_edges[other] -= 1
             if open_edges[other] == 0:
-                loose.append(other)  # noqa: B909 - a list may grow behind the loop
+                loose.append(other)
     gone = set(loose)
     return {
         name: [other for other in needed if other not in gone]

@@ -77,10 +77,13 @@ class Jitter(StrEnum):
     EQUAL = "Equal"
 
 
-def _named_object(value: dict[str, Any]) -> dict[str, Any]:
-    name = value.get("name")
-    if not (isinstance(name, str) and name):
+def _variable(value: dict[str, Any]) -> dict[str, Any]:
+    if not (isinstance(value.get("name"), str) and value["name"]):
         raise ValueError("needs a name")
+    if not isinstance(value.get("value"), str | None):
+        raise ValueError("value must be text; put it in quotes")  # noqa: TRY004 - pydantic
+    if not isinstance(value.get("valueFrom"), dict | None):
+        raise ValueError("valueFrom must be an object")  # noqa: TRY004
     return value
 
 
@@ -90,13 +93,44 @@ def _mount(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _object(**properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", _KEEP: True} | (
-        {"required": sorted(properties), "properties": properties} if properties else {}
-    )
+def _text(description: str, most: int, least: int = 0) -> dict[str, Any]:
+    bounds = {"minLength": least} if least else {}
+    return {"type": "string", "description": description, "maxLength": most} | bounds
 
 
-_TEXT: Final[dict[str, Any]] = {"type": "string", "minLength": 1}
+def _flag(description: str) -> dict[str, Any]:
+    return {"type": "boolean", "description": description}
+
+
+def _object(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:
+    """An object of Kubernetes' own; fields that are newer than this version are kept.
+
+    Fields are declared where items have merge keys: the CRD's lock compares declared fields alone
+    once one is declared.
+    """
+    schema: dict[str, Any] = {"type": "object", _KEEP: True}
+    if properties:
+        schema |= {"required": list(required), "properties": properties}
+    return schema
+
+
+_ENV_SCHEMA: Final = _object(
+    ("name",),
+    name=_text("Name of the variable.", 1024, 1),
+    value=_text("Its value; references of Tidegate and of Kubernetes are replaced.", 131_071),
+    valueFrom=_object()
+    | {"description": "A source for the value, as in a container of Kubernetes."},
+)
+_MOUNT_SCHEMA: Final = _object(
+    ("name", "mountPath"),
+    name=_text("Name of a volume of the template's spec.volumes.", 63, 1),
+    mountPath=_text("Where the container sees it.", 4096, 1),
+    subPath=_text("Path within the volume.", 4096),
+    subPathExpr=_text("Path within the volume, with $(VAR) replaced by variables.", 4096),
+    readOnly=_flag("Whether it can't be written."),
+    recursiveReadOnly=_text("Whether mounts below can't be written either.", 64),
+    mountPropagation=_text("How mounts reach the container and back.", 64),
+)
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=40)]
 """A DNS label of at most 40 characters."""
@@ -104,37 +138,9 @@ Argument = Annotated[str, StringConstraints(max_length=MAX_ARGUMENT)]
 Count = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 ExitCode = Annotated[int, Field(strict=True, ge=1, le=255)]
-EnvVar = Annotated[
-    dict[str, Any],
-    AfterValidator(_named_object),
-    WithJsonSchema(
-        _object(
-            name=_TEXT
-            | {
-                "maxLength": 1024,
-                "description": "Name of the variable. The other fields are those of a container's "
-                "env in Kubernetes: value or valueFrom.",
-            }
-        )
-    ),
-]
+EnvVar = Annotated[dict[str, Any], AfterValidator(_variable), WithJsonSchema(_ENV_SCHEMA)]
 EnvFrom = Annotated[dict[str, Any], WithJsonSchema(_object())]
-VolumeMount = Annotated[
-    dict[str, Any],
-    AfterValidator(_mount),
-    WithJsonSchema(
-        _object(
-            name=_TEXT
-            | {"maxLength": 63, "description": "Name of a volume of the template's spec.volumes."},
-            mountPath=_TEXT
-            | {
-                "maxLength": 4096,
-                "description": "Where the volume is mounted. The other fields are those of a "
-                "container's volumeMounts in Kubernetes.",
-            },
-        )
-    ),
-]
+VolumeMount = Annotated[dict[str, Any], AfterValidator(_mount), WithJsonSchema(_MOUNT_SCHEMA)]
 PodTemplate = Annotated[dict[str, Any], WithJsonSchema(_object())]
 
 Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
@@ -144,18 +150,22 @@ Shell = Annotated[
 Env = Annotated[tuple[EnvVar, ...], Field(max_length=256, json_schema_extra=_list_map("name"))]
 EnvFroms = Annotated[tuple[EnvFrom, ...], Field(max_length=64, json_schema_extra=_ATOMIC)]
 Words = Annotated[tuple[Argument, ...], Field(max_length=1024, json_schema_extra=_ATOMIC)]
-Codes = Annotated[tuple[ExitCode, ...], Field(max_length=255, json_schema_extra=_SET)]
+Codes = Annotated[tuple[ExitCode, ...], Field(max_length=128, json_schema_extra=_SET)]
 Handlers = Annotated[tuple[Name, ...], Field(max_length=MAX_STANDBYS, json_schema_extra=_ATOMIC)]
 
 
 class Backoff(Model):
     """How long to wait before each retry."""
 
-    base: BackoffDuration = timedelta(seconds=1)
+    base: Annotated[BackoffDuration, Field(json_schema_extra={"default": "1s"})] = timedelta(
+        seconds=1
+    )
     """Wait before the first retry, like 500ms or 2s."""
     factor: Annotated[float, Field(strict=True, ge=1, le=10, allow_inf_nan=False)] = 2.0
     """How many times longer each wait is than the one before, from 1 to 10."""
-    cap: BackoffDuration = timedelta(seconds=32)
+    cap: Annotated[BackoffDuration, Field(json_schema_extra={"default": "32s"})] = timedelta(
+        seconds=32
+    )
     """The longest wait, at least base and at most 24h."""
     jitter: Jitter = Jitter.FULL
     """How chance spreads the waits: None (the wait d itself), Full (anything from 0 to d), Equal
