@@ -1,1 +1,1 @@
-"""Everything that touches the API server: requests, watches, the view in memory, queue and Lease."""
+"""What touches the API server: requests, watches, the view in memory, queue and Lease."""

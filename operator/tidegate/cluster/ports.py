@@ -127,8 +127,8 @@ class Book(Protocol):
             Refused: the server won't have it.
         """
 
-    async def reread(self, workflow: WorkflowFact) -> None:
-        """GET the Workflow into the view."""
+    async def reread(self, workflow: WorkflowFact) -> Raw | None:
+        """GET the Workflow into the view; None if there is none any more."""
 
 
 class Teller(Protocol):

@@ -1,0 +1,297 @@
+"""What is known of the cluster, in memory: fed by watches, lists and answers; never asks itself.
+
+A Job belongs to a Workflow if its controller owner reference names the Workflow's uid and its name
+is the one derived for its attempt; a pod belongs by the uid of a Job that is, or once was, known to
+belong. Whatever is older than what is known of the same object is ignored. Nothing here proves
+absence except ``learn_gone``.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, cast
+
+from tidegate.api.identity import AttemptId, WorkflowKey, job_name
+from tidegate.cluster import ports, rows
+from tidegate.cluster.memory import (
+    Memory,
+    PodEntry,
+    Wake,
+    uid_of,
+    version_number,
+    version_of,
+)
+from tidegate.cluster.rows import Row
+from tidegate.facts.job import job_fact
+from tidegate.facts.model import UNPROVEN, Facts, JobFact, WorkflowFact
+from tidegate.facts.pod import pod_fact
+from tidegate.facts.raw import Raw, workflow_key
+from tidegate.facts.workflow import workflow_fact
+
+__all__ = ["Podless", "View", "Wake"]
+
+
+class Podless(NamedTuple):
+    """A Job that the Job controller owes a pod."""
+
+    workflow: WorkflowKey
+    workflow_uid: str
+    attempt: AttemptId
+    job_uid: str
+    created_at: datetime
+    refused: bool
+    """Whether its events told why there is none."""
+
+
+class View:
+    """The port ``View``, and the entrances for what feeds it.
+
+    Every ``…_seen``, ``…_gone`` and ``…_listed`` returns the Workflows to look at. A ``learn_…``
+    takes the answer to a request of our own: who asked looks again by itself, or passes the
+    returned Workflows on.
+    """
+
+    def __init__(self, excluded: Collection[str] = ()) -> None:
+        self._excluded = frozenset(excluded)
+        self._memory = Memory()
+        self._tick = 0
+
+    # What the reconcile loop asks
+
+    def workflow(self, key: WorkflowKey) -> WorkflowFact | None:
+        """The Workflow, or None where none is known."""
+        row = self._memory.row_of(key)
+        return row.fact if row else None
+
+    def facts(self, workflow: WorkflowFact) -> Facts:
+        """What is known of the Workflow's attempts, without answers."""
+        row = self._memory.rows.get(workflow.uid)
+        return Facts(
+            attempts=dict(row.attempts) if row else {},
+            namespace_excluded=workflow.key.namespace in self._excluded,
+        )
+
+    def keys(self) -> Iterable[WorkflowKey]:
+        """Every Workflow that is known."""
+        return tuple(self._memory.uids)
+
+    # What gate, hands, metrics and the reader of refusals ask
+
+    def podless(self) -> Iterator[Podless]:
+        """Jobs that are neither suspended nor ended and have no pod yet."""
+        for uid, attempt in tuple(self._memory.podless.items()):
+            row = self._memory.jobs[uid].row
+            fact = row.attempts[attempt]
+            if fact.job is not None:
+                created_at, refused = fact.job.created_at, fact.refusal is not None
+                yield Podless(row.key, row.uid, attempt, uid, created_at, refused)
+
+    def job_uids(self, workflow_uid: str, attempt: AttemptId) -> frozenset[str]:
+        """Every Job that is or was known to be the attempt's."""
+        row = self._memory.rows.get(workflow_uid)
+        known = row.job_uids if row else ()
+        return frozenset(uid for uid in known if self._memory.jobs[uid].attempt == attempt)
+
+    def phases(self) -> Mapping[str, int]:
+        """How many Workflows are in each phase."""
+        rows_known = (self._memory.rows[uid] for uid in self._memory.uids.values())
+        return Counter(row.phase or "Pending" for row in rows_known)
+
+    def token(self) -> int:
+        """Taken before a list or GET leaves: what is learned after it outlives its answer."""
+        self._tick += 1
+        return self._tick
+
+    # Workflows
+
+    def workflow_seen(self, raw: ports.Raw) -> list[Wake]:
+        """A Workflow was added or changed, or listed."""
+        self._tick += 1
+        fact = workflow_fact(cast("Raw", raw))
+        row = self._memory.row_of(fact.key)
+        if not fact.uid or fact.uid in self._memory.dead:
+            return []
+        if row and version_number(fact.resource_version) < version_number(row.version):
+            return []
+        if row and row.uid != fact.uid:
+            self._memory.drop_workflow(row)
+            row = None
+        row = row or self._memory.rows.setdefault(fact.uid, Row(fact.key, fact.uid))
+        row.touched = self._tick
+        if row.version == fact.resource_version:
+            return []
+        before = row.fact
+        self._memory.put_workflow(row, fact)
+        if before and _same_but_version(before, fact):
+            return []
+        return [Wake(fact.key, hot=before is not None and before.annotations != fact.annotations)]
+
+    def workflow_gone(self, raw: ports.Raw) -> list[Wake]:
+        """A Workflow was deleted."""
+        self._tick += 1
+        uid = uid_of(cast("Raw", raw))
+        self._memory.dead.add(uid)
+        row = self._memory.rows.get(uid)
+        return self._memory.drop_workflow(row) if row else []
+
+    def workflows_listed(
+        self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
+    ) -> list[Wake]:
+        """A quorum list that began at ``token``; ``namespace`` is None for all of them."""
+        wakes = [wake for raw in items for wake in self.workflow_seen(raw)]
+        listed = {uid_of(cast("Raw", raw)) for raw in items}
+        for uid in tuple(self._memory.uids.values()):
+            row = self._memory.rows[uid]
+            in_scope = namespace in (None, row.key.namespace)
+            if in_scope and uid not in listed and row.touched <= token:
+                wakes += self._memory.drop_workflow(row)
+        return wakes
+
+    def learn_workflow(self, raw: ports.Raw) -> list[Wake]:
+        """An answer told of a Workflow."""
+        return self.workflow_seen(raw)
+
+    def learn_workflow_gone(self, key: WorkflowKey, token: int) -> list[Wake]:
+        """A GET that left after ``token`` found no Workflow."""
+        row = self._memory.row_of(key)
+        return self._memory.drop_workflow(row) if row and row.touched <= token else []
+
+    # Jobs
+
+    def job_seen(self, raw: ports.Raw) -> list[Wake]:
+        """A Job was added or changed, or listed."""
+        self._tick += 1
+        raw = cast("Raw", raw)
+        fact, key, uid = job_fact(raw), workflow_key(raw), uid_of(raw)
+        if fact is None or key is None or not self._is_ours(fact, key):
+            return self._memory.drop_job(uid)
+        entry, version = self._memory.jobs.get(uid), version_of(raw)
+        if uid in self._memory.dead or (entry and entry.version > version):
+            return []
+        if entry is None:
+            row = self._memory.rows.setdefault(fact.owner_uid, Row(key, fact.owner_uid))
+            entry = self._memory.remember_job(uid, row, fact.attempt)
+        entry.version, entry.touched, entry.present = version, self._tick, True
+        return self._memory.put_job(entry, fact)
+
+    def job_gone(self, raw: ports.Raw) -> list[Wake]:
+        """A Job was deleted, or has lost the labels that made it ours."""
+        wakes = self.job_seen(raw)
+        uid = uid_of(cast("Raw", raw))
+        self._memory.dead.add(uid)
+        return wakes + self._memory.drop_job(uid, proven=True)
+
+    def jobs_listed(
+        self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
+    ) -> list[Wake]:
+        """A quorum list that began at ``token``; ``namespace`` is None for all of them."""
+        wakes = [wake for raw in items for wake in self.job_seen(raw)]
+        listed = {uid_of(cast("Raw", raw)) for raw in items}
+        for uid, entry in tuple(self._memory.jobs.items()):
+            in_scope = entry.present and namespace in (None, entry.row.key.namespace)
+            if in_scope and uid not in listed and entry.touched <= token:
+                wakes += self._memory.drop_job(uid)
+        return wakes
+
+    def learn_job(self, raw: ports.Raw) -> list[Wake]:
+        """An answer told of a Job."""
+        return self.job_seen(raw)
+
+    def learn_job_gone(self, uid: str) -> list[Wake]:
+        """An answer told that no Job with this uid exists; its pods may."""
+        self._memory.dead.add(uid)
+        return self._memory.drop_job(uid, proven=True)
+
+    def job_is_gone(self, uid: str) -> bool:
+        """Whether the Job with this uid is known to have been deleted."""
+        return uid in self._memory.dead
+
+    def learn_refusal(self, job_uid: str, words: str) -> list[Wake]:
+        """The Job controller told why it can't create a pod of this Job."""
+        entry = self._memory.jobs.get(job_uid)
+        if entry is None or job_uid not in self._memory.podless:
+            return []
+        before = entry.row.attempts[entry.attempt]
+        return self._memory.change(entry.row, entry.attempt, rows.with_refusal(before, words))
+
+    # Pods
+
+    def pod_seen(self, raw: ports.Raw) -> list[Wake]:
+        """A pod was added or changed, or listed."""
+        self._tick += 1
+        raw = cast("Raw", raw)
+        fact, key, uid = pod_fact(raw), workflow_key(raw), uid_of(raw)
+        if fact is None or key is None:
+            return self._memory.drop_pod(uid)
+        known, version = self._memory.pods.get(uid), version_of(raw)
+        if uid in self._memory.dead or (known and known.version > version):
+            return []
+        self._memory.pods[uid] = PodEntry(fact, key.namespace, version, self._tick)
+        return self._memory.attach_pod(fact)
+
+    def pod_gone(self, raw: ports.Raw) -> list[Wake]:
+        """A pod was deleted; ``raw`` is its last state."""
+        wakes = self.pod_seen(raw)
+        uid = uid_of(cast("Raw", raw))
+        self._memory.dead.add(uid)
+        return wakes + self._memory.drop_pod(uid)
+
+    def pods_listed(
+        self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
+    ) -> list[Wake]:
+        """A quorum list that began at ``token``; ``namespace`` is None for all of them."""
+        wakes = [wake for raw in items for wake in self.pod_seen(raw)]
+        listed = {uid_of(cast("Raw", raw)) for raw in items}
+        for uid, entry in tuple(self._memory.pods.items()):
+            in_scope = namespace in (None, entry.namespace)
+            if in_scope and uid not in listed and entry.touched <= token:
+                wakes += self._memory.drop_pod(uid)
+        return wakes
+
+    def learn_pod(self, raw: ports.Raw) -> list[Wake]:
+        """An answer told of a pod."""
+        return self.pod_seen(raw)
+
+    # Proof
+
+    def learn_gone(
+        self, workflow_uid: str, attempt: AttemptId, jobs: Collection[str], token: int
+    ) -> None:
+        """A GET by name found no Job of the attempt, and LISTs told of every pod of its ``jobs``.
+
+        All of them left after ``token``, which was taken together with ``jobs``. Nothing is
+        concluded if a Job of the attempt, or a pod that was not listed, was heard of meanwhile.
+        """
+        memory, row = self._memory, self._memory.rows.get(workflow_uid)
+        if row is None or not self.job_uids(workflow_uid, attempt) <= set(jobs):
+            return
+        entries = [memory.jobs[uid] for uid in jobs if uid in memory.jobs]
+        if any(entry.present and entry.touched > token for entry in entries):
+            return
+        for uid in jobs:
+            memory.dead.add(uid)
+            memory.drop_job(uid, proven=True)
+        for pod in row.attempts.get(attempt, UNPROVEN).pods:
+            if memory.pods[pod.uid].touched <= token:
+                memory.dead.add(pod.uid)
+                memory.drop_pod(pod.uid)
+        fact = row.attempts.get(attempt, UNPROVEN)
+        memory.change(row, attempt, rows.proven_without_job(fact))
+
+    def _is_ours(self, job: JobFact, key: WorkflowKey) -> bool:
+        row = self._memory.rows.get(job.owner_uid)
+        return (
+            job.owner_uid != ""
+            and job.name == job_name(key.name, job.owner_uid, job.attempt)
+            and (row is None or row.key == key)
+        )
+
+
+def _same_but_version(one: WorkflowFact, other: WorkflowFact) -> bool:
+    return (
+        one.generation == other.generation
+        and one.deleting == other.deleting
+        and one.annotations == other.annotations
+        and one.restored == other.restored
+        and one.status == other.status
+    )

@@ -1,0 +1,212 @@
+"""Every metric of the operator, and the functions that record them.
+
+No names of Workflows or nodes are labels: they would grow without bound. What plans observe comes
+as ``(name, value, labels)`` and is recorded by the function ``record_<name>``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import REGISTRY, Collector
+
+_QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_LAG: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_LONG: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
+_BYTES: Final = tuple(2.0**power for power in range(9, 20))
+
+_FINISHED = Counter(
+    "tidegate_workflows_finished_total", "Runs that ended.", ("namespace", "result")
+)
+_DURATION = Histogram(
+    "tidegate_workflow_duration_seconds", "How long runs took.", ("result",), buckets=_LONG
+)
+_ATTEMPTS = Counter("tidegate_node_attempts_total", "Attempts that ended.", ("result", "reason"))
+_RETRIES = Counter("tidegate_node_retries_total", "Attempts after a node's first.")
+_FALLBACKS = Counter(
+    "tidegate_node_fallbacks_total", "Nodes that a fallback ran for, by how it ended.", ("result",)
+)
+_NODE_DURATION = Histogram(
+    "tidegate_node_duration_seconds", "How long nodes took.", ("result",), buckets=_LONG
+)
+_WAVES = Counter("tidegate_waves_total", "Waves that began.")
+_START_LAG = Histogram(
+    "tidegate_job_start_lag_seconds", "From a Job's creation to its pod running.", buckets=_LAG
+)
+_FINISH_LAG = Histogram(
+    "tidegate_job_finish_lag_seconds", "From a pod's end to its Job's condition.", buckets=_LAG
+)
+_HANDOFF = Histogram(
+    "tidegate_handoff_seconds",
+    "From the end of a wave's last pod to the creation of the next wave's first Job.",
+    buckets=_QUICK,
+)
+_RECONCILE = Histogram(
+    "tidegate_reconcile_duration_seconds", "How long a pass over a Workflow took.", buckets=_QUICK
+)
+_RECONCILE_ERRORS = Counter(
+    "tidegate_reconcile_errors_total", "Passes that failed, by what must happen next.", ("kind",)
+)
+_QUEUE_DEPTH = Gauge("tidegate_queue_depth", "Workflows that wait for a pass.", ("lane",))
+_QUEUE_WAIT = Histogram(
+    "tidegate_queue_wait_seconds", "How long Workflows waited.", ("lane",), buckets=_QUICK
+)
+_STATUS_BYTES = Histogram(
+    "tidegate_status_bytes", "Size of a status when it was written.", buckets=_BYTES
+)
+_API_REQUESTS = Counter(
+    "tidegate_api_requests_total", "Requests to the API server.", ("verb", "resource", "code")
+)
+_API_DURATION = Histogram(
+    "tidegate_api_request_duration_seconds",
+    "How long requests to the API server took, watches aside.",
+    ("verb", "resource"),
+    buckets=_QUICK,
+)
+_WATCH_RESTARTS = Counter(
+    "tidegate_watch_restarts_total", "Watches that ended and were opened again.", ("resource",)
+)
+_EVENT_ERRORS = Counter("tidegate_event_write_errors_total", "Events that were not written.")
+_LEADER = Gauge("tidegate_leader", "Whether this replica leads (1) or stands by (0).")
+_BUILD = Gauge("tidegate_build_info", "Always 1; the labels tell the version.", ("version",))
+
+
+def record_workflow_finished(value: float, namespace: str, result: str) -> None:
+    """A run ended as ``result`` after ``value`` seconds."""
+    _FINISHED.labels(namespace, result).inc()
+    _DURATION.labels(result).observe(value)
+
+
+def record_node_attempt_ended(value: float, result: str, reason: str) -> None:
+    """``value`` attempts ended as ``result`` for ``reason``."""
+    _ATTEMPTS.labels(result, reason).inc(value)
+
+
+def record_node_retried(value: float) -> None:
+    """``value`` attempts after a first one began."""
+    _RETRIES.inc(value)
+
+
+def record_node_fallback(value: float, result: str) -> None:
+    """``value`` fallbacks ended as ``result``."""
+    _FALLBACKS.labels(result).inc(value)
+
+
+def record_node_finished(value: float, result: str) -> None:
+    """A node ended as ``result`` after ``value`` seconds."""
+    _NODE_DURATION.labels(result).observe(value)
+
+
+def record_wave_started(value: float) -> None:
+    """``value`` waves began."""
+    _WAVES.inc(value)
+
+
+def record_job_start_lag(value: float) -> None:
+    """A pod ran ``value`` seconds after its Job had been created."""
+    _START_LAG.observe(value)
+
+
+def record_job_finish_lag(value: float) -> None:
+    """A Job told its end ``value`` seconds after its pod had ended."""
+    _FINISH_LAG.observe(value)
+
+
+def record_handoff(value: float) -> None:
+    """A wave's first Job was created ``value`` seconds after the former wave's last pod ended."""
+    _HANDOFF.observe(value)
+
+
+def record_reconcile(seconds: float) -> None:
+    """A pass over a Workflow took ``seconds``."""
+    _RECONCILE.observe(seconds)
+
+
+def record_reconcile_error(kind: str) -> None:
+    """A pass failed: ``again`` (the world must change), ``refused`` or ``bug``."""
+    _RECONCILE_ERRORS.labels(kind).inc()
+
+
+def record_queue_depth(lane: str, depth: int) -> None:
+    """``depth`` Workflows wait in ``lane``."""
+    _QUEUE_DEPTH.labels(lane).set(depth)
+
+
+def record_queue_wait(lane: str, seconds: float) -> None:
+    """A Workflow waited for ``seconds`` in ``lane``."""
+    _QUEUE_WAIT.labels(lane).observe(seconds)
+
+
+def record_status_bytes(size: int) -> None:
+    """A status of ``size`` bytes was written."""
+    _STATUS_BYTES.observe(size)
+
+
+def record_api_request(verb: str, resource: str, code: str, seconds: float | None) -> None:
+    """A request was answered with HTTP status ``code`` (``none``: no answer came)."""
+    _API_REQUESTS.labels(verb, resource, code).inc()
+    if seconds is not None:
+        _API_DURATION.labels(verb, resource).observe(seconds)
+
+
+def record_watch_restart(resource: str) -> None:
+    """A watch of ``resource`` is opened again."""
+    _WATCH_RESTARTS.labels(resource).inc()
+
+
+def record_event_error() -> None:
+    """An Event could not be written, or had no place in the queue."""
+    _EVENT_ERRORS.inc()
+
+
+def record_leader(leads: bool) -> None:  # noqa: FBT001 - it is what is recorded
+    """This replica leads, or stands by."""
+    _LEADER.set(leads)
+
+
+def record_build(version: str) -> None:
+    """The operator that runs is of ``version``."""
+    _BUILD.labels(version).set(1)
+
+
+_OBSERVERS: Final[Mapping[str, Callable[..., None]]] = {
+    "workflow_finished": record_workflow_finished,
+    "node_attempt_ended": record_node_attempt_ended,
+    "node_retried": record_node_retried,
+    "node_fallback": record_node_fallback,
+    "node_finished": record_node_finished,
+    "wave_started": record_wave_started,
+    "job_start_lag": record_job_start_lag,
+    "job_finish_lag": record_job_finish_lag,
+    "handoff": record_handoff,
+}
+
+
+def record(name: str, value: float, labels: Sequence[str]) -> None:
+    """Record what a plan observed.
+
+    Raises:
+        KeyError: there is no metric of that name; a bug.
+    """
+    _OBSERVERS[name](value, *labels)
+
+
+class _Phases(Collector):
+    """``tidegate_workflows``, counted when it is asked for."""
+
+    def __init__(self, count: Callable[[], Mapping[str, int]]) -> None:
+        self._count = count
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "tidegate_workflows", "Workflows that exist, by phase.", labels=("phase",)
+        )
+        for phase, count in sorted(self._count().items()):
+            family.add_metric((phase,), count)
+        return [family]
+
+
+def publish_phases(count: Callable[[], Mapping[str, int]]) -> None:
+    """From now on ask ``count`` how many Workflows are in each phase."""
+    REGISTRY.register(_Phases(count))
