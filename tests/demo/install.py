@@ -60,7 +60,7 @@ def _helm_upgrade(tools: Tools, values: list[str], extra: tuple[str, ...]) -> No
     try:
         tools.helm(
             "upgrade", "--install", RELEASE, str(CHART),
-            "--namespace", NAMESPACE, "--create-namespace",
+            "--namespace", NAMESPACE, "--create-namespace", "--take-ownership",
             "--wait", "--timeout", WAIT, *values, *extra,
             step="installing the operator by its chart",
         )  # fmt: skip
