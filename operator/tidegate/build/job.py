@@ -63,16 +63,21 @@ def _owner_reference(workflow: ValidatedWorkflow) -> Object:
 
 
 def _spec(workflow: ValidatedWorkflow, start: Start, template: Object) -> Object:
-    spec: Object = {
+    return {
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": _pod_failure_policy(),
+        **_deadline(workflow, start),
         "template": template,
     }
-    if (timeout := timeout_of(workflow, start)) is not None:
-        start_timeout = ceil(task_of(workflow, start.attempt).start_timeout.total_seconds())
-        spec["activeDeadlineSeconds"] = start_timeout + timeout + _GRACE_SECONDS
-    return spec
+
+
+def _deadline(workflow: ValidatedWorkflow, start: Start) -> Object:
+    timeout = timeout_of(workflow, start)
+    if timeout is None:
+        return {}
+    start_timeout = ceil(task_of(workflow, start.attempt).start_timeout.total_seconds())
+    return {"activeDeadlineSeconds": start_timeout + timeout + _GRACE_SECONDS}
 
 
 def _pod_failure_policy() -> Object:

@@ -22,7 +22,7 @@ def pod_template(workflow: ValidatedWorkflow, start: Start, labels: Mapping[str,
     merged = merge_template(task.template, {"spec": {"containers": [_short_hands(task)]}})
     metadata = dict(merged.get("metadata") or {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
-    return {**merged, "metadata": metadata, "spec": _pod_spec(workflow, start, merged["spec"])}
+    return {"metadata": metadata, "spec": _pod_spec(workflow, start, merged["spec"])}
 
 
 def task_of(workflow: ValidatedWorkflow, attempt: AttemptId) -> Task:

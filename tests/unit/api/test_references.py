@@ -1,0 +1,48 @@
+import pytest
+
+from tidegate.api.references import Reference, container_texts, find_references
+
+
+@pytest.mark.parametrize(
+    ("text", "expressions"),
+    [
+        ("", []),
+        ("$(workflow.name)", ["workflow.name"]),
+        ("$(workflow.nam) $(node.name)", ["workflow.nam", "node.name"]),
+        ("$(params.date) $(nodes.a.outputs.b)", ["params.date", "nodes.a.outputs.b"]),
+        ("$(item) $(item.name) $(item[0]) $(index)", ["item", "item.name", "item[0]", "index"]),
+        ("$(workflow.)", ["workflow."]),
+        ("$(items) $(indexes) $(workflow) $(nodename)", []),
+        ("$(TOKEN) $(date +%F) $(node.js --version)", []),
+        ("$$(workflow.name)", []),
+        ("$$$(workflow.name)", ["workflow.name"]),
+        ("$(workflow.name", []),
+        ("$(echo $(workflow.name))", []),
+        ("${workflow.name} $workflow.name", []),
+    ],
+)
+def test_find_references(text: str, expressions: list[str]) -> None:
+    assert [found.expression for found in find_references(text)] == expressions
+
+
+def test_positions() -> None:
+    text = "a $(workflow.run) b"
+    (found,) = find_references(text)
+    assert found == Reference("workflow.run", 2)
+    assert text[found.position : found.end] == "$(workflow.run)"
+
+
+def test_texts_of_a_container() -> None:
+    container = {
+        "image": "no",
+        "command": ["a", 1],
+        "args": ["b"],
+        "env": [{"name": "C", "value": "c"}, {"value": "d"}, {"name": "E"}, "odd"],
+    }
+    assert list(container_texts(container)) == [
+        ("command[0]", "a"),
+        ("args[0]", "b"),
+        ("env[C].value", "c"),
+        ("env[1].value", "d"),
+    ]
+    assert list(container_texts({"command": "odd", "args": None})) == []
