@@ -4,7 +4,7 @@
 stopped by the kubelet once those have ended, so how they exit tells nothing about the attempt.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tidegate import constants as c
@@ -13,8 +13,11 @@ from tidegate.facts.model import ContainerEnd, PodFact
 
 _HARMLESS_WAITS = frozenset({"", "ContainerCreating", "PodInitializing"})
 """Reasons of waiting that end by themselves; every other one is worth telling."""
+_USED_TO_RUN = "used to be Running"
+"""In the kubelet's words on a container of which it found no trace (ContainerStatusUnknown); it
+says nothing of the kind, but gives the same reason and exit code, where none was ever started."""
 _UNKNOWN_STATUS = "ContainerStatusUnknown"
-"""The kubelet found no trace of a container that had been running."""
+_MAX_DEADLINE, _MAX_YEAR = 2**31, 9000
 _OVER = ("Succeeded", "Failed")
 
 
@@ -56,13 +59,13 @@ def pod_fact(raw: read.Raw) -> PodFact | None:
         reason=read.text(status.get("reason")),
         message=read.text(status.get("message")),
         disruption=_disruption(status),
-        blocked=None if over else _unscheduled(status) or _blocked(everyone),
+        blocked=_unscheduled(status) or _blocked(everyone),
         main_started_at=main.started_at if main else None,
         main=main.end if main else None,
         failed=_failed_first([*inits, *ordinary]),
         any_started=any(one.started for one in everyone),
         helpers_running=_helpers_running(main, ordinary),
-        finished_at=_finished_at(everyone, status) if over else None,
+        finished_at=_finished_at(everyone, spec, status) if over else None,
         node_name=read.text(spec.get("nodeName")),
     )
 
@@ -99,7 +102,7 @@ def _container(status: read.Raw) -> _Container:
         started_at=started_at,
         started=isinstance(running, dict)
         or started_at is not None
-        or (end is not None and end.reason == _UNKNOWN_STATUS),
+        or (end is not None and _USED_TO_RUN in end.message and end.reason == _UNKNOWN_STATUS),
         end=end,
     )
 
@@ -164,17 +167,28 @@ def _helpers_running(main: _Container | None, ordinary: list[_Container]) -> tup
     return tuple(one.name for one in ordinary if one.running)
 
 
-def _finished_at(containers: list[_Container], status: read.Raw) -> datetime | None:
+def _finished_at(containers: list[_Container], spec: read.Raw, status: read.Raw) -> datetime | None:
     """When the last container of a pod that is over terminated.
 
-    Where a container's end isn't known (evicted, rejected by the kubelet, lost with its node) the
-    latest change of the pod's conditions stands in, if that is later.
+    Where a container's end isn't known (evicted, lost with its node, never started) the latest
+    change of the pod's conditions or the deadline that struck stands in, if that is later; a pod
+    that the kubelet rejected has nothing but a startTime, the moment of its rejection.
     """
     ends = [one.end.finished_at if one.end else None for one in containers]
     known = [at for at in ends if at is not None]
     if not ends or len(known) < len(ends):
-        known.extend(_changes(status))
-    return max(known, default=None)
+        known += [*_changes(status), *_deadline(spec, status)]
+    return max(known, default=None) or read.time(status.get("startTime"))
+
+
+def _deadline(spec: read.Raw, status: read.Raw) -> list[datetime]:
+    """When the pod's deadline struck, if it did: counted from the kubelet's acceptance."""
+    start = read.time(status.get("startTime"))
+    seconds = read.number(spec.get("activeDeadlineSeconds"))
+    if status.get("reason") != "DeadlineExceeded" or start is None or seconds is None:
+        return []
+    believable = 0 <= seconds < _MAX_DEADLINE and start.year < _MAX_YEAR
+    return [start + timedelta(seconds=seconds)] if believable else []
 
 
 def _changes(status: read.Raw) -> list[datetime]:

@@ -141,6 +141,14 @@ CASES: dict[str, Case] = {
         {"script": "trap 'exit 0' TERM; sleep 600 & wait", "timeout": "4s"},
         (("pod-ended", phase("Failed")), ("failed", FAILED)),
     ),
+    "timeout-before-start": Case(
+        {"image": "localhost/missing:3", "timeout": "5s"},
+        (("pod-ended", phase("Failed")), ("failed", FAILED)),
+    ),
+    "timeout-unscheduled": Case(
+        {**SLEEP, "timeout": "1s", "startTimeout": "1s", **pod(nodeSelector={"size": "giant"})},
+        (("target", condition("FailureTarget")), ("failed", FAILED)),
+    ),
     "ended": Case(
         {"script": PATIENT},
         (("running", runs()), ("terminating", terminating), ("failed", FAILED)),

@@ -1,6 +1,6 @@
 """Saves Jobs, pods and Events of a real cluster for the tests of their conversion to facts.
 
-    KUBECONFIG=… python -m tests.unit.facts.record [case …]
+    KUBECONFIG=… PYTHONPATH=operator:. python -m tests.unit.facts.record [case …]
 
 Each case is a node of a Workflow and the moments of its Job's life at which everything is saved,
 to ``saved/<case>.<moment>.json``, as the API server tells it, without managedFields. The namespaces

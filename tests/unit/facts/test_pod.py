@@ -77,9 +77,16 @@ STARTS: dict[str, tuple[dict[str, Any], int | None, bool]] = {
         False,
     ),
     "its kubelet lost it": (
-        pod(terminated(137, None, since=None, reason="ContainerStatusUnknown")),
+        pod(terminated(137, None, since=None, reason="ContainerStatusUnknown",
+                       message="could not be located …  The container used to be Running")),
         None,
         True,
+    ),
+    "its kubelet never had it": (
+        pod(terminated(137, None, since=None, reason="ContainerStatusUnknown",
+                       message="could not be located when the pod was terminated")),
+        None,
+        False,
     ),
     "only an init container started": (
         pod(waiting("PodInitializing"), initContainerStatuses=[running("prepare")]),
@@ -135,7 +142,7 @@ BLOCKS: dict[str, tuple[dict[str, Any], str | None]] = {
         ),
         "ErrImagePull: prepare's",
     ),
-    "over": (pod(waiting("ErrImagePull"), phase="Failed"), None),
+    "over, and it never could": (pod(waiting("ErrImagePull"), phase="Failed"), "ErrImagePull"),
 }  # fmt: skip
 
 
@@ -203,10 +210,8 @@ FINISHES: dict[str, tuple[dict[str, Any], int | None]] = {
         ),
         9,
     ),
-    "rejected, no container at all": (
-        {"phase": "Failed", "conditions": [NOT_READY, READY_TO_START]},
-        11,
-    ),
+    "no container at all": ({"phase": "Failed", "conditions": [NOT_READY, READY_TO_START]}, 11),
+    "rejected by its kubelet": ({"phase": "Failed", "startTime": second(4)}, 4),
     "evicted, one without an end": (
         pod(
             terminated(0, 5),
@@ -220,10 +225,21 @@ FINISHES: dict[str, tuple[dict[str, Any], int | None]] = {
         pod(waiting("ContainerCreating"), phase="Failed", conditions=[NOT_READY]),
         11,
     ),
+    "its deadline struck before anything started": (
+        pod(
+            waiting("ErrImagePull"),
+            phase="Failed",
+            reason="DeadlineExceeded",
+            startTime=second(10),
+            conditions=[NOT_READY],
+        ),
+        15,
+    ),
     "nothing is known": ({"phase": "Failed"}, None),
 }
 
 
 @pytest.mark.parametrize(("status", "expected"), FINISHES.values(), ids=FINISHES.keys())
 def test_when_it_finished(status: dict[str, Any], expected: int | None) -> None:
-    assert fact(status).finished_at == (None if expected is None else at(expected))
+    found = fact(status, spec={"activeDeadlineSeconds": 5})
+    assert found.finished_at == (None if expected is None else at(expected))
