@@ -41,18 +41,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
 
-{{/* Namespaces whose Workflows are not run, joined by commas. */}}
+{{/* Namespaces whose Workflows are not run, as a JSON list. */}}
 {{- define "tidegate.excluded" -}}
-{{- $names := list -}}
-{{- range .Values.excludedNamespaces -}}
-{{- $names = append $names (tpl . $) -}}
-{{- end -}}
+{{- $names := prepend .Values.excludedNamespaces .Release.Namespace | uniq -}}
 {{- range $names -}}
 {{- if has . $.Values.watchNamespaces -}}
-{{- fail (printf "namespace %s stands in watchNamespaces and in excludedNamespaces; take it out of one" .) -}}
+{{- fail (printf "namespace %s can't be watched and excluded: see watchNamespaces and excludedNamespaces (the release's own namespace is always excluded)" .) -}}
 {{- end -}}
 {{- end -}}
-{{- join "," $names -}}
+{{- toJson $names -}}
 {{- end -}}
 
 {{/* What the operator may do where Workflows run; the README of the chart says why. */}}

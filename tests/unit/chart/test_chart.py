@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from tests.unit.chart.conftest import CHART, OLDEST_KUBERNETES, HelmError, Manifest, Render
+from tidegate.settings import Settings
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
@@ -104,6 +105,18 @@ def test_the_settings_of_a_plain_install(render: Render) -> None:
         "TIDEGATE_JOB_RATE": "20",
         "TIDEGATE_UNSTARTED_JOBS": "20",
     }
+
+
+def test_the_operator_takes_these_settings(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in settings(render(watchNamespaces=["team-a"], log={"format": "text"})).items():
+        monkeypatch.setenv(name, value)
+    taken = Settings.load()
+    known = {f"TIDEGATE_{field.upper()}" for field in Settings.model_fields}
+    assert {e["name"] for e in operator(render())["env"]} <= known
+    assert taken.namespaces == ("team-a",)
+    assert taken.excluded_namespaces == ("tidegate-system", "kube-system")
+    assert (taken.log_level, taken.log_format) == ("INFO", "text")
+    assert (taken.job_burst, taken.job_rate, taken.unstarted_jobs) == (50, 20, 20)
 
 
 def test_cluster_wide_rights_are_a_cluster_role(render: Render) -> None:
@@ -262,7 +275,9 @@ def test_two_releases_do_not_share_cluster_scoped_names(render: Render) -> None:
         ({"watchNamespaces": "team-a"}, "watchNamespaces"),
         ({"watchNamespaces": ["Team_A"]}, "watchNamespaces"),
         ({"watchNamespaces": ["a", "a"]}, "watchNamespaces"),
-        ({"watchNamespaces": ["kube-system"]}, "stands in watchNamespaces and in excluded"),
+        ({"watchNamespaces": ["kube-system"]}, "kube-system can't be watched and excluded"),
+        ({"watchNamespaces": ["tidegate-system"]}, "tidegate-system can't be watched"),
+        ({"excludedNamespaces": ["{{ .Release.Name }}"]}, "excludedNamespaces"),
         ({"log": {"level": "verbose"}}, "level"),
         ({"jobs": {"burst": 0}}, "burst"),
         ({"jobs": {"ratePerSecond": 0}}, "ratePerSecond"),
