@@ -7,12 +7,13 @@ never change.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 import orjson
 
+from tidegate.api.spec import WorkflowSpec
 from tidegate.api.task import RetryPolicy, Task
 
 LATEST_FORMAT: Final = 1
@@ -28,6 +29,19 @@ def definition(task: Task, fallback: Task | None = None, format: int = LATEST_FO
         canonical["fallback"] = _FORMATS[format](fallback)
     text = orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)
     return f"{format}:{hashlib.sha256(text).hexdigest()[:32]}"
+
+
+def run_definition(spec: WorkflowSpec, tasks: Iterable[Task]) -> str:
+    """The definition of a whole run: its tasks, whatever their order, its handlers and policies."""
+    canonical = {
+        "tasks": sorted((task.name, task.definition) for task in tasks),
+        "onError": spec.on_error,
+        "onExit": spec.on_exit,
+        "failurePolicy": spec.failure_policy.value,
+        "execution": spec.execution.value,
+    }
+    text = orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)
+    return f"{LATEST_FORMAT}:{hashlib.sha256(text).hexdigest()[:32]}"
 
 
 def format_of(recorded: str) -> int | None:

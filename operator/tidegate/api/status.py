@@ -63,8 +63,6 @@ class JobRef(StatusModel):
     """Its name, in the Workflow's namespace."""
     uid: str = ""
     """Its uid, once an answer or event told it."""
-    standby: str = ""
-    """The standby that this attempt runs in the node's place."""
     run: int = 1
     """The run that the attempt belongs to; a kept node's is a former one."""
     ending: str | None = None
@@ -107,6 +105,12 @@ class NodeStatus(StatusModel):
     """Number of the latest attempt; 0 before the first."""
     job: JobRef | None = None
     """The Job of the latest attempt."""
+    standby: str | None = None
+    """The standby that runs, or is about to run, in the node's place."""
+    retries: int = 0
+    """Counted retries so far of whoever runs the node now: itself, or its standby."""
+    serving_since: Time | None = None
+    """When the first attempt of whoever runs the node now began; ``maxDuration`` counts from it."""
     disruptions: int = 0
     """Attempts that were lost to evictions, drained nodes and the like, and not counted."""
     started_at: Time | None = None
@@ -153,10 +157,13 @@ class Ending(StatusModel):
     """When it was decided."""
 
 
+FinalPhase = Literal[Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED]
+
+
 class Outcome(StatusModel):
     """How the run went, recorded before the first handler starts."""
 
-    phase: Literal[Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED]
+    phase: FinalPhase
     """The phase that the run will end in, unless an exit handler fails."""
     reason: str
     """Why, in one word."""
@@ -242,6 +249,8 @@ class WorkflowStatus(StatusModel):
     """The nodes in the order of the list when the run began."""
     runs: tuple[RunSummary, ...] = ()
     """The last ten runs before this one."""
+    definition: str | None = None
+    """Hash of everything that the present run runs, as ``<format>:<hash>``."""
     requests: Requests = Field(default_factory=Requests)
     """Requests by annotation that were consumed."""
     conditions: tuple[Condition, ...] = ()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from tidegate import constants as c
 from tidegate.api.checks import cross_faults, name_faults
+from tidegate.api.definition import LATEST_FORMAT, definition, format_of, run_definition
 from tidegate.api.effective import effective_tasks
 from tidegate.api.faults import bounded, faults_of
 from tidegate.api.graph import Graph
@@ -61,6 +62,20 @@ class ValidatedWorkflow:
     """The effective standbys, in the order of the list."""
     stand_ins: Mapping[str, Task]
     """By node: its fallback as it runs in that node's place, with the node's literal variables."""
+    definition: str
+    """``<format>:<hash>`` over all that a run of it would run."""
+
+    def has_definition(self, name: str, recorded: str) -> bool:
+        """Whether the node still means what was recorded of it, in whatever format that was.
+
+        A format that this version doesn't know can't be compared: then nothing runs again for it.
+        """
+        recorded_format = format_of(recorded)
+        if recorded_format is None:
+            return True
+        if recorded_format == LATEST_FORMAT:
+            return self.tasks[name].definition == recorded
+        return definition(self.tasks[name], self.stand_ins.get(name), recorded_format) == recorded
 
 
 def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
@@ -90,6 +105,7 @@ def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
         tasks.nodes,
         tasks.standbys,
         tasks.stand_ins,
+        run_definition(spec, (*tasks.nodes.values(), *tasks.standbys.values())),
     )
 
 

@@ -1,0 +1,40 @@
+"""Whether a status holds a decision that the one before doesn't.
+
+Facts can be recorded late, as Jobs and pods tell them again. Decisions can't be told again: they
+are recorded at once, before anything acts on them.
+"""
+
+from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
+
+
+def has_new_decision(before: WorkflowStatus, after: WorkflowStatus) -> bool:
+    """Whether something was decided between the two."""
+    if (before.run, before.ending, before.requests) != (after.run, after.ending, after.requests):
+        return True
+    if before.outcome != after.outcome and not _is_final(after):
+        return True
+    if _is_final(before) != _is_final(after):
+        return True
+    nodes = before.nodes
+    return any(
+        node is not nodes.get(name) and _node_decided(nodes.get(name), node)
+        for name, node in after.nodes.items()
+    )
+
+
+def _is_final(status: WorkflowStatus) -> bool:
+    return status.phase is not None and status.phase.is_final
+
+
+def _node_decided(before: NodeStatus | None, after: NodeStatus) -> bool:
+    if before is None:
+        return True
+    if after.retry_at is not None and after.retry_at != before.retry_at:
+        return True
+    if after.phase is NodePhase.SKIPPED and before.phase is not NodePhase.SKIPPED:
+        return True
+    return _ending(after) is not None and _ending(after) != _ending(before)
+
+
+def _ending(node: NodeStatus) -> str | None:
+    return node.job.ending if node.job is not None else None

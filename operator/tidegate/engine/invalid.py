@@ -1,0 +1,58 @@
+"""The plan for a Workflow that can't be run as it is written: nothing moves, everything is told."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tidegate.api.status import Phase, Requests, WorkflowStatus
+from tidegate.constants import ANNOTATION_CANCEL, ANNOTATION_RERUN
+from tidegate.engine.conditions import ReadyNote, conditions
+from tidegate.engine.control import remembered
+from tidegate.engine.messages import clip
+from tidegate.engine.model import Note, NoteKind, Plan
+from tidegate.engine.reasons import RunReason
+from tidegate.engine.run_begin import has_begun
+from tidegate.errors import Fault
+from tidegate.facts.model import WorkflowFact
+
+_MAX_MESSAGE = 16_384
+
+
+def plan_invalid(
+    fact: WorkflowFact, status: WorkflowStatus, faults: Sequence[Fault], now: datetime
+) -> Plan:
+    """Before the first run the Workflow is Failed/InvalidSpec; after it only Ready tells of it."""
+    message = clip("invalid spec: " + "; ".join(map(str, faults)), _MAX_MESSAGE)
+    after, requests = _consumed(fact, status)
+    told = [_ignored(which) for which in requests] if status.phase is not None else []
+    if not has_begun(status) and status.phase is not Phase.CANCELLED:
+        if (status.reason, status.message) != (RunReason.INVALID_SPEC, message):
+            told.append(Note(NoteKind.INVALID_SPEC, clip(message), warning=True))
+        after = after.model_copy(
+            update={
+                "phase": Phase.FAILED,
+                "reason": str(RunReason.INVALID_SPEC),
+                "message": message,
+                "finished_at": status.finished_at or now,
+            }
+        )
+    after = after.model_copy(update={"observed_generation": fact.generation})
+    ready = ReadyNote(str(RunReason.INVALID_SPEC), message)
+    after = after.model_copy(
+        update={"conditions": conditions(after, now, suspended=False, ready=ready)}
+    )
+    return Plan(after, decides=after != status, notes=tuple(told))
+
+
+def _consumed(fact: WorkflowFact, status: WorkflowStatus) -> tuple[WorkflowStatus, list[str]]:
+    """The status with every request taken as consumed, and the requests that are new."""
+    known = status.requests.model_dump()
+    texts = {"cancel": ANNOTATION_CANCEL, "rerun": ANNOTATION_RERUN}
+    found = {k: remembered(fact.annotations[a]) for k, a in texts.items() if a in fact.annotations}
+    new = [which for which, text in found.items() if text != known[which]]
+    requests = Requests.model_validate(known | found)
+    return status.model_copy(update={"requests": requests}), new
+
+
+def _ignored(which: str) -> Note:
+    message = f"request {which} ignored: InvalidSpec: correct the spec first"
+    return Note(NoteKind.REQUEST_IGNORED, message, warning=True)

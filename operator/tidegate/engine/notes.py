@@ -1,0 +1,103 @@
+"""What there is to tell and to count, found by comparing a status with the one before.
+
+As it is made of the difference between two statuses, nothing is told twice, whatever was planned
+again in between, and nothing is told that isn't recorded.
+"""
+
+from collections.abc import Iterator
+
+from tidegate.api.spec import Execution
+from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.messages import clip, names
+from tidegate.engine.model import Note, NoteKind, Observation
+from tidegate.engine.reasons import Reason
+
+_FINAL = {
+    Phase.SUCCEEDED: NoteKind.WORKFLOW_SUCCEEDED,
+    Phase.FAILED: NoteKind.WORKFLOW_FAILED,
+    Phase.CANCELLED: NoteKind.WORKFLOW_CANCELLED,
+}
+
+
+def notes(
+    workflow: ValidatedWorkflow, before: WorkflowStatus, after: WorkflowStatus
+) -> Iterator[Note]:
+    """Events, in the order in which they are told."""
+    if after.run != before.run:
+        run = f", run {after.run}" if after.run > 1 else ""
+        count = len(workflow.tasks)
+        waves = len(workflow.graph.waves)
+        yield Note(
+            NoteKind.WORKFLOW_STARTED,
+            f"{count} node{'s'[: count != 1]} in {waves} wave{'s'[: waves != 1]}{run}",
+        )
+        return
+    for name, node in after.nodes.items():
+        former = before.nodes.get(name)
+        if former is not None and node is not former:
+            yield from _node_notes(name, former, node)
+    yield from _wave_notes(workflow, before, after)
+    if after.phase is not None and after.phase.is_final and after.phase != before.phase:
+        kind = _FINAL[after.phase]
+        failed = after.phase is not Phase.SUCCEEDED
+        yield Note(kind, clip(after.message or str(after.reason)), warning=failed)
+
+
+def _node_notes(name: str, before: NodeStatus, after: NodeStatus) -> Iterator[Note]:
+    if after.standby and after.standby != before.standby:
+        yield Note(NoteKind.FALLBACK_STARTED, f"{name}: {after.message or after.standby}", name)
+    elif after.retry_at is not None and after.retry_at != before.retry_at:
+        yield Note(NoteKind.NODE_RETRYING, f"{name}: {after.message}", name)
+    if after.phase is NodePhase.FAILED and before.phase is not NodePhase.FAILED:
+        yield Note(NoteKind.NODE_FAILED, f"{name}: {after.message}", name, warning=True)
+    if after.reason == Reason.NODE_LOST and before.reason != Reason.NODE_LOST:
+        yield Note(NoteKind.POD_STUCK, f"{name}: {after.message}", name, warning=True)
+
+
+def _wave_notes(
+    workflow: ValidatedWorkflow, before: WorkflowStatus, after: WorkflowStatus
+) -> Iterator[Note]:
+    if workflow.spec.execution is Execution.EAGER:
+        return
+    for number, wave in after.waves.items():
+        former = before.waves.get(number)
+        if wave.started_at is not None and (former is None or former.started_at is None):
+            members = names(workflow.graph.waves[int(number) - 1])
+            yield Note(NoteKind.WAVE_STARTED, f"wave {number} of {len(after.waves)}: {members}")
+
+
+def observations(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Observation]:
+    """Numbers for metrics."""
+    if after.run != before.run:
+        return
+    for name, node in after.nodes.items():
+        former = before.nodes.get(name)
+        if former is not None and node is not former:
+            yield from _node_observations(former, node)
+    for number, wave in after.waves.items():
+        earlier = before.waves.get(number)
+        if wave.finished_at is not None and (earlier is None or earlier.finished_at is None):
+            yield Observation("wave_finished")
+    if after.phase is not None and after.phase.is_final and after.phase != before.phase:
+        seconds = 0.0
+        if after.started_at is not None and after.finished_at is not None:
+            seconds = (after.finished_at - after.started_at).total_seconds()
+        yield Observation("workflow_finished", seconds, (str(after.phase),))
+
+
+def _node_observations(before: NodeStatus, after: NodeStatus) -> Iterator[Observation]:
+    if after.failures and after.failures != before.failures:
+        yield Observation("node_attempt_ended", 1.0, ("failed", after.failures[-1].reason))
+    if after.retry_at is not None and after.retry_at != before.retry_at:
+        yield Observation("node_retried")
+    ended = after.phase.has_ended and not before.phase.has_ended
+    if not ended or after.started_at is None or after.finished_at is None:
+        return
+    seconds = max((after.finished_at - after.started_at).total_seconds(), 0.0)
+    result = str(after.phase).lower()
+    if after.phase is NodePhase.SUCCEEDED:
+        yield Observation("node_attempt_ended", 1.0, ("succeeded", "Succeeded"))
+    yield Observation("node_finished", seconds, (result,))
+    if after.standby:
+        yield Observation("fallback_finished", 1.0, (result,))

@@ -1,0 +1,108 @@
+"""How a run begins: what it starts with, and whether it may."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from tidegate.api.spec import Execution
+from tidegate.api.status import NodePhase, NodeStatus, Phase, RunSummary, WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.reasons import RunReason
+from tidegate.engine.waves import ended_well
+
+MAX_RUNS = 10
+"""Former runs that status remembers."""
+
+
+def has_begun(status: WorkflowStatus) -> bool:
+    """Whether there has been a run, be it on or over."""
+    return status.run > 0
+
+
+def is_over(status: WorkflowStatus) -> bool:
+    """Whether the Workflow has ended, so that only leftovers, requests and clocks matter."""
+    return status.phase is not None and status.phase.is_final
+
+
+def begin(
+    workflow: ValidatedWorkflow,
+    status: WorkflowStatus,
+    now: datetime,
+    kept: Mapping[str, NodeStatus] | None = None,
+) -> WorkflowStatus:
+    """The status with which the next run begins; ``kept`` nodes succeeded before and stay so."""
+    nodes = {name: NodeStatus() for name in workflow.tasks} | dict(kept or {})
+    nodes = {
+        name: node.model_copy(
+            update={
+                "wave": workflow.graph.wave_of[name],
+                "definition": workflow.tasks[name].definition,
+            }
+        )
+        for name, node in nodes.items()
+    }
+    handlers = {
+        name: NodeStatus(definition=workflow.standbys[name].definition)
+        for name in (*workflow.spec.on_error, *workflow.spec.on_exit)
+    }
+    eager = workflow.spec.execution is Execution.EAGER
+    return status.model_copy(
+        update={
+            "run": status.run + 1,
+            "run_generation": workflow.generation,
+            "observed_generation": workflow.generation,
+            "phase": Phase.RUNNING,
+            "reason": RunReason.NODES_RUN,
+            "message": None,
+            "started_at": now,
+            "finished_at": None,
+            "wave": None if eager else 1,
+            "waiting_for": None,
+            "nodes": nodes | handlers,
+            "order": tuple(workflow.tasks),
+            "ending": None,
+            "outcome": None,
+            "definition": workflow.definition,
+            "runs": _with_former(status),
+        }
+    )
+
+
+def _with_former(status: WorkflowStatus) -> tuple[RunSummary, ...]:
+    if not has_begun(status) or status.phase is None:
+        return status.runs
+    former = RunSummary(
+        run=status.run,
+        phase=status.phase,
+        reason=status.reason,
+        started_at=status.started_at,
+        finished_at=status.finished_at,
+    )
+    return (*status.runs, former)[-MAX_RUNS:]
+
+
+def kept_nodes(
+    workflow: ValidatedWorkflow, status: WorkflowStatus, again: Iterable[str]
+) -> dict[str, NodeStatus]:
+    """The nodes whose success is kept although ``again`` and all that depends on them run again."""
+    rerun = set(again)
+    rerun |= workflow.graph.descendants(rerun)
+    return {name: status.nodes[name] for name in workflow.tasks if name not in rerun}
+
+
+def must_run_again(workflow: ValidatedWorkflow, status: WorkflowStatus) -> frozenset[str]:
+    """Nodes without a success of the definition that they have now."""
+    return frozenset(
+        name for name in workflow.tasks if not _is_kept(workflow, name, status.nodes.get(name))
+    )
+
+
+def _is_kept(workflow: ValidatedWorkflow, name: str, node: NodeStatus | None) -> bool:
+    if node is None or node.phase is not NodePhase.SUCCEEDED:
+        return False
+    return workflow.has_definition(name, node.definition or "")
+
+
+def progress(workflow: ValidatedWorkflow, nodes: Mapping[str, NodeStatus]) -> str:
+    """Nodes that ended well, of all; standbys don't count."""
+    well = sum(ended_well(task, nodes[name]) for name, task in workflow.tasks.items())
+    return f"{well}/{len(workflow.tasks)}"

@@ -1,0 +1,86 @@
+"""How a run ends: latching the cause, the outcome, and the final phase."""
+
+from datetime import datetime
+
+from tidegate.api.status import Ending, FinalPhase, NodePhase, Outcome, Phase, WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.context import Context
+from tidegate.engine.failure_policy import first_failure, is_stronger
+from tidegate.engine.handlers import handler_names, needed_handlers
+from tidegate.engine.reasons import RunReason
+from tidegate.engine.waves import Nodes
+
+
+def deadline(workflow: ValidatedWorkflow, status: WorkflowStatus) -> datetime | None:
+    """When the run's ``timeout`` is over."""
+    if workflow.spec.timeout is None or status.started_at is None:
+        return None
+    return status.started_at + workflow.spec.timeout
+
+
+def latch(context: Context, status: WorkflowStatus, nodes: Nodes) -> Ending | None:
+    """Why the run is ending, the strongest cause so far; facts count before clocks."""
+    ending = status.ending
+    if status.outcome is not None:
+        return ending
+    failure = first_failure(context.workflow, status.nodes, nodes)
+    if failure is not None and is_stronger("Failure", ending):
+        name, node = failure
+        ending = Ending(cause="Failure", node=name, wave=node.wave, at=context.now)
+    end = deadline(context.workflow, status)
+    if end is None or context.now < end or not is_stronger("DeadlineExceeded", ending):
+        return ending
+    if all(nodes[name].phase.has_ended for name in context.workflow.tasks):
+        return ending
+    return Ending(cause="DeadlineExceeded", at=context.now)
+
+
+def outcome(context: Context, status: WorkflowStatus) -> Outcome:
+    """How the run went, once all of its nodes have ended."""
+    phase, reason = _outcome(context, status)
+    return Outcome(phase=phase, reason=reason, at=context.now)
+
+
+def _outcome(context: Context, status: WorkflowStatus) -> tuple[FinalPhase, RunReason]:
+    ending = status.ending
+    nodes = [(task, status.nodes[name]) for name, task in context.workflow.tasks.items()]
+    if ending is not None and ending.cause in ("CancelGraceful", "CancelNow"):
+        return Phase.CANCELLED, RunReason.CANCEL_REQUESTED
+    if any(n.phase is NodePhase.FAILED and not t.allow_failure for t, n in nodes):
+        late = ending is not None and ending.cause == "DeadlineExceeded"
+        return Phase.FAILED, RunReason.DEADLINE_EXCEEDED if late else RunReason.NODE_FAILED
+    if ending is not None and ending.cause == "DeadlineExceeded":
+        end = deadline(context.workflow, status)
+        last = max((n.finished_at for _, n in nodes if n.finished_at), default=None)
+        cut = any(n.phase in (NodePhase.CANCELLED, NodePhase.SKIPPED) for _, n in nodes)
+        if cut or end is None or last is None or last > end:
+            return Phase.FAILED, RunReason.DEADLINE_EXCEEDED
+    return Phase.SUCCEEDED, RunReason.NODES_SUCCEEDED
+
+
+def needs_handlers(workflow: ValidatedWorkflow, status: WorkflowStatus, phase: Phase) -> bool:
+    """Whether handlers are still to run for an outcome."""
+    now = status.ending is not None and status.ending.cause == "CancelNow"
+    return any(
+        not status.nodes[name].phase.has_ended
+        for name in needed_handlers(workflow, phase, cancelled_now=now)
+    )
+
+
+def finish(context: Context, status: WorkflowStatus, result: Outcome) -> WorkflowStatus:
+    """The status with the final phase: the outcome, unless a handler spoils a success."""
+    phase, reason = Phase(result.phase), result.reason
+    failed = any(
+        status.nodes[name].phase is NodePhase.FAILED for name in handler_names(context.workflow)
+    )
+    if phase is Phase.SUCCEEDED and failed:
+        phase, reason = Phase.FAILED, RunReason.EXIT_HANDLER_FAILED
+    return status.model_copy(
+        update={
+            "phase": phase,
+            "reason": str(reason),
+            "outcome": result,
+            "finished_at": context.now,
+            "wave": None if status.wave is None else len(context.workflow.graph.waves),
+        }
+    )

@@ -1,0 +1,257 @@
+"""The plan while a run is on.
+
+The order in which it looks at things is the order of the calls in ``plan_run``: control, judge and
+step each node, failure policy, readiness and parallelism, handlers, run end, summary.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tidegate.api.identity import AttemptId
+from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
+from tidegate.engine import messages, run_end, strays, summary
+from tidegate.engine import task as tasks
+from tidegate.engine.context import Context
+from tidegate.engine.control import control
+from tidegate.engine.failure_policy import leave, wind_down
+from tidegate.engine.fallback import fallback_env
+from tidegate.engine.handlers import (
+    DEFAULT_TIMEOUT,
+    handler_env,
+    next_handler,
+    wind_down_handlers,
+)
+from tidegate.engine.model import Plan, Start
+from tidegate.engine.reasons import Reason, RunReason
+from tidegate.engine.retention import removals
+from tidegate.engine.run_begin import progress
+from tidegate.engine.seal import sealed
+from tidegate.engine.step import NodeStep, Role
+from tidegate.engine.waves import current_wave, is_ready, wave_statuses
+
+
+@dataclass
+class _Draft:
+    """What the pass has found so far about the nodes; local to one call of ``plan``."""
+
+    nodes: dict[str, NodeStatus]
+    wants: dict[str, AttemptId] = field(default_factory=dict)
+    live: int = 0
+    prove: list[AttemptId] = field(default_factory=list)
+    wakes: list[datetime] = field(default_factory=list)
+
+    def take(self, name: str, step: NodeStep) -> None:
+        """Add the step of one node or handler."""
+        self.nodes[name] = step.status
+        if step.wants is not None:
+            self.wants[name] = step.wants
+        if step.prove is not None:
+            self.prove.append(step.prove)
+        if step.wake_at is not None:
+            self.wakes.append(step.wake_at)
+        self.live += step.live
+
+
+def plan_run(context: Context) -> Plan:
+    """The next step of a Workflow whose run is on."""
+    controlled = control(context)
+    draft = _Draft(dict(context.recorded.nodes))
+    _step_nodes(context, draft)
+    status = _latched(context, controlled.status, draft)
+    starts, held = _node_starts(context, status, draft)
+    status, handler_starts = _handlers(context, status, draft)
+    status = _run_end(context, status, draft)
+    status = _summarized(context, status, held=held)
+    wakes = [*draft.wakes, *_deadline(context, status)]
+    return sealed(
+        context,
+        status,
+        Plan(
+            status=status,
+            starts=(*starts, *handler_starts),
+            ends=tuple(strays.ends(context)),
+            removes=tuple(removals(context)),
+            prove=(*draft.prove, *strays.orphans_to_prove(context)),
+            notes=controlled.notes,
+            wake_at=min(wakes, default=None),
+        ),
+    )
+
+
+def _role(context: Context, name: str) -> Role:
+    ending = context.recorded.ending
+    return Role(
+        context.workflow.tasks[name],
+        context.workflow.stand_ins.get(name),
+        may_retry=leave(context.workflow, name, ending).retry,
+        abandons_lost_pods=ending is not None and ending.cause != "Failure",
+    )
+
+
+def _in_order(context: Context) -> Iterator[str]:
+    """The nodes as they stood in the list when the run began."""
+    yield from context.recorded.order or context.workflow.tasks
+
+
+def _step_nodes(context: Context, draft: _Draft) -> None:
+    """Judge every node's latest attempt, and take up attempts that prove to exist already."""
+    for name in _in_order(context):
+        node = draft.nodes[name]
+        if node.phase is NodePhase.RUNNING:
+            draft.take(name, tasks.step_task(name, node, _role(context, name), context))
+    wave = current_wave(context.workflow, draft.nodes)
+    ending = context.recorded.ending is not None
+    for name in _in_order(context):
+        node = draft.nodes[name]
+        if node.phase in (NodePhase.PENDING, NodePhase.RETRYING) and (
+            node.phase is NodePhase.RETRYING
+            or is_ready(context.workflow, name, draft.nodes, wave, ending=ending)
+        ):
+            role = _role(context, name)
+            step = tasks.adopt(name, node, role, context)
+            draft.take(name, step or tasks.step_task(name, node, role, context))
+
+
+def _latched(context: Context, status: WorkflowStatus, draft: _Draft) -> WorkflowStatus:
+    """The status with the cause for which the run ends, and with everything marked that follows."""
+    ending = run_end.latch(context, status, draft.nodes)
+    task_nodes = {name: draft.nodes[name] for name in context.workflow.tasks}
+    draft.nodes |= wind_down(context.workflow, task_nodes, ending, context.now)
+    return status.model_copy(update={"ending": ending, "nodes": draft.nodes})
+
+
+def _node_starts(
+    context: Context, status: WorkflowStatus, draft: _Draft
+) -> tuple[list[Start], bool]:
+    """The nodes that start now, and whether parallelism holds others back."""
+    if status.outcome is not None or context.workflow.spec.suspend:
+        return [], False
+    room = context.workflow.spec.parallelism - draft.live
+    starts: list[Start] = []
+    held = False
+    for name, attempt in draft.wants.items():
+        node = draft.nodes[name]
+        if node.phase not in (NodePhase.PENDING, NodePhase.RETRYING):
+            continue
+        former = context.living_besides(name, attempt)
+        if former:
+            draft.nodes[name] = _waits_for_former(node, former)
+        elif len(starts) < room:
+            env = fallback_env(name, node) if node.standby else ()
+            starts.append(Start(attempt, env))
+        else:
+            held = True
+    return starts, held
+
+
+def _waits_for_former(node: NodeStatus, former: list[AttemptId]) -> NodeStatus:
+    if node.reason == Reason.STOPPING:
+        return node
+    words = messages.former_attempt_runs(map(str, former))
+    return node.model_copy(update={"reason": Reason.STOPPING, "message": words})
+
+
+def _handlers(
+    context: Context, status: WorkflowStatus, draft: _Draft
+) -> tuple[WorkflowStatus, list[Start]]:
+    """Handlers run one after another, once the outcome stands in recorded status."""
+    draft.nodes |= wind_down_handlers(context, status)
+    status = status.model_copy(update={"nodes": draft.nodes})
+    if context.recorded.outcome is None:
+        return status, []
+    found = next_handler(context, status)
+    while found is not None:
+        name, step = found
+        draft.take(name, step)
+        status = status.model_copy(update={"nodes": draft.nodes})
+        if not step.status.phase.has_ended:
+            break
+        found = next_handler(context, status)
+    if found is None or found[1].wants is None:
+        return status, []
+    name, attempt = found[0], found[1].wants
+    if context.living_besides(name, attempt):
+        return status, []
+    return status, [Start(attempt, handler_env(context), DEFAULT_TIMEOUT)]
+
+
+def _run_end(context: Context, status: WorkflowStatus, draft: _Draft) -> WorkflowStatus:
+    """Record the outcome once all nodes have stopped, and the final phase once all has."""
+    if not all(draft.nodes[name].phase.has_ended for name in context.workflow.tasks):
+        return status
+    if _still_living(context, draft.nodes):
+        return status
+    result = status.outcome or run_end.outcome(context, status)
+    if run_end.needs_handlers(context.workflow, status, Phase(result.phase)):
+        status = status.model_copy(update={"outcome": result})
+        draft.nodes |= wind_down_handlers(context, status)
+        return status.model_copy(update={"nodes": draft.nodes})
+    status = status.model_copy(update={"outcome": result})
+    draft.nodes |= wind_down_handlers(context, status)
+    if any(not node.phase.has_ended for node in draft.nodes.values()):
+        return status.model_copy(update={"nodes": draft.nodes})
+    status = status.model_copy(update={"nodes": draft.nodes})
+    return run_end.finish(context, status, result)
+
+
+def _still_living(context: Context, nodes: Mapping[str, NodeStatus]) -> bool:
+    """Whether something of this run may still run, pods that were given up for lost aside."""
+    run = context.recorded.run
+    for name, attempts in context.living.items():
+        node = nodes.get(name)
+        given_up = node is not None and node.reason == Reason.NODE_LOST and node.phase.has_ended
+        mine = [attempt for attempt, _ in attempts if attempt.run == run]
+        if mine and not given_up and not _is_running_handler(name, node, context):
+            return True
+    return False
+
+
+def _is_running_handler(name: str, node: NodeStatus | None, context: Context) -> bool:
+    return name in context.workflow.standbys and node is not None and not node.phase.has_ended
+
+
+def _deadline(context: Context, status: WorkflowStatus) -> list[datetime]:
+    at = run_end.deadline(context.workflow, status)
+    if at is None or status.outcome is not None or at <= context.now:
+        return []
+    return [at]
+
+
+def _summarized(context: Context, status: WorkflowStatus, *, held: bool) -> WorkflowStatus:
+    """The status with everything that is derived from its nodes."""
+    workflow, nodes = context.workflow, status.nodes
+    same = nodes == context.recorded.nodes and context.recorded.waves
+    status = status.model_copy(
+        update={
+            "waves": context.recorded.waves if same else wave_statuses(workflow, nodes),
+            "progress": progress(workflow, nodes),
+        }
+    )
+    if status.phase is not None and status.phase.is_final:
+        return status.model_copy(update={"message": summary.finished(workflow, status)})
+    idle = not any(
+        nodes[name].phase is NodePhase.RUNNING
+        for name in (*workflow.tasks, *workflow.standbys)
+        if name in nodes
+    )
+    phase = Phase.SUSPENDED if workflow.spec.suspend and idle else Phase.RUNNING
+    if status.outcome is not None:
+        phase = Phase.RUNNING
+    status = status.model_copy(
+        update={
+            "phase": phase,
+            "reason": _live_reason(status, phase),
+            "wave": current_wave(workflow, nodes) or status.wave,
+        }
+    )
+    message = summary.running(workflow, status, full=held)
+    return status.model_copy(update={"message": message})
+
+
+def _live_reason(status: WorkflowStatus, phase: Phase) -> str:
+    if status.outcome is not None:
+        return str(RunReason.HANDLERS_RUN)
+    if phase is Phase.SUSPENDED:
+        return str(RunReason.SUSPENDED)
+    return str(RunReason.ENDING if status.ending is not None else RunReason.NODES_RUN)

@@ -1,0 +1,42 @@
+"""What one pass makes of a task, and what the task is to the run."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.api.identity import AttemptId
+from tidegate.api.status import NodeStatus
+from tidegate.api.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStep:
+    """What one pass makes of a task."""
+
+    status: NodeStatus
+    live: bool = False
+    """Whether an attempt of it has a Job that hasn't ended."""
+    wants: AttemptId | None = None
+    """The attempt that may start now, as far as the task itself is concerned."""
+    prove: AttemptId | None = None
+    """The attempt whose existence must be proven before anything is decided."""
+    wake_at: datetime | None = None
+    """When time alone changes this step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What the task is to the run."""
+
+    task: Task
+    """The task of the node or handler itself."""
+    fallback: Task | None = None
+    """The standby that serves in its place when it has failed finally."""
+    may_retry: bool = True
+    """Whether retries and fallback are open to it: not so when the run ends in haste."""
+    forgives_disruptions: bool = True
+    abandons_lost_pods: bool = False
+    """Whether a pod that can't be confirmed stopped no longer holds the node (deadline, cancel)."""
+
+    def server(self, node: NodeStatus) -> Task:
+        """The task that serves the node now."""
+        return self.fallback if node.standby and self.fallback is not None else self.task

@@ -1,0 +1,102 @@
+"""The one sentence that says where a Workflow stands."""
+
+from collections.abc import Mapping
+
+from tidegate.api.status import Failure, NodePhase, NodeStatus, Phase, WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.handlers import failed_nodes, handler_names
+from tidegate.engine.messages import clip, names, short_failure
+from tidegate.engine.reasons import Reason
+
+_MAX_MESSAGE = 4096
+
+
+def running(workflow: ValidatedWorkflow, status: WorkflowStatus, *, full: bool) -> str:
+    """Of a run that is on; ``full``: parallelism keeps ready nodes waiting."""
+    nodes = {name: status.nodes[name] for name in workflow.tasks}
+    if status.outcome is not None:
+        return _handlers(workflow, status)
+    where = f"wave {status.wave} of {len(workflow.graph.waves)}: " if status.wave else ""
+    what = _who(nodes, full=full) or "about to start the next nodes"
+    if workflow.spec.suspend:
+        what = f"suspended (spec.suspend), no node starts; {_who(nodes, full=False) or 'none runs'}"
+    if status.ending is not None:
+        return clip(f"{where}{_cause(status)}; {what}", _MAX_MESSAGE)
+    return clip(f"{where}{what}", _MAX_MESSAGE)
+
+
+def _who(nodes: Mapping[str, NodeStatus], *, full: bool) -> str:
+    runs = [n for n, s in nodes.items() if s.phase is NodePhase.RUNNING and s.reason is None]
+    parts = []
+    if runs:
+        parts.append(f"{names(runs)} {'are' if len(runs) > 1 else 'is'} running")
+    parts += [
+        f"{name}: {node.message}"
+        for name, node in nodes.items()
+        if not node.phase.has_ended and node.reason is not None and node.message
+    ][:3]
+    if full:
+        parts.append("others wait for room (parallelism)")
+    return "; ".join(parts)
+
+
+def _cause(status: WorkflowStatus) -> str:
+    ending = status.ending
+    if ending is None:
+        return ""
+    match ending.cause:
+        case "Failure":
+            return f"{ending.node} failed, the run is ending"
+        case "DeadlineExceeded":
+            return "the run's timeout is over, it is being ended"
+        case _:
+            return "the run is being cancelled"
+
+
+def _handlers(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
+    current = [n for n in handler_names(workflow) if not status.nodes[n].phase.has_ended]
+    outcome = str(status.outcome.phase) if status.outcome is not None else ""
+    handler = f"handler {current[0]} runs" if current else "its handlers have run"
+    return clip(f"{outcome} is recorded as the outcome; {handler}", _MAX_MESSAGE)
+
+
+def finished(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
+    """Of a run that is over: every failure is told, the first cause first."""
+    parts: list[str] = []
+    failed = failed_nodes(status)
+    tolerated = [n for n, _ in failed if n in workflow.tasks and workflow.tasks[n].allow_failure]
+    if status.ending is not None and status.ending.cause == "DeadlineExceeded":
+        parts.append("the run's timeout was over")
+    if status.phase is Phase.CANCELLED:
+        how = "now" if status.ending and status.ending.cause == "CancelNow" else "gracefully"
+        parts.append(f"cancelled {how} on request")
+    parts += [one_failure(name, node) for name, node in failed if name not in tolerated]
+    lost = [n for n, node in status.nodes.items() if node.reason == Reason.NODE_LOST]
+    parts += [f"{name}: {status.nodes[name].message}" for name in lost]
+    if status.phase is Phase.SUCCEEDED:
+        count = len(workflow.tasks)
+        parts.append(f"{status.progress} nodes ended well" if count > 1 else "its node succeeded")
+    if tolerated:
+        parts.append(f"tolerated: {names(tolerated)} failed (allowFailure)")
+    return clip("; ".join(parts) or str(status.reason), _MAX_MESSAGE)
+
+
+def one_failure(name: str, node: NodeStatus) -> str:
+    """A node's failures in a few words: ``b: exit code 137 (OOMKilled) after 3 attempts``."""
+    own = [f for f in node.failures if not f.standby]
+    others = [f for f in node.failures if f.standby]
+    if not own:
+        return f"{name}: {node.message or node.reason}"
+    tries = own[-1].attempt
+    text = f"{name}: {_failure(own[-1], tries)}"
+    if not others:
+        return text
+    return (
+        f"{text}; fallback {others[-1].standby}: {_failure(others[-1], others[-1].attempt - tries)}"
+    )
+
+
+def _failure(last: Failure, attempts: int) -> str:
+    tries = f" after {attempts} attempts" if attempts > 1 else ""
+    details = "" if last.exit_code is not None or not last.message else f": {last.message}"
+    return f"{short_failure(last)}{details}{tries}"

@@ -1,0 +1,119 @@
+"""The next step of one task: a node of the graph, or a handler.
+
+A step judges the latest attempt, decides what follows it, and says what it would like to start.
+Whether it may start is for others to say: waves, parallelism, policies.
+"""
+
+from datetime import timedelta
+
+from tidegate.api.identity import job_name
+from tidegate.api.status import JobRef, NodePhase, NodeStatus
+from tidegate.engine import messages
+from tidegate.engine.context import Context, current_attempt, next_attempt
+from tidegate.engine.failure import after_failure
+from tidegate.engine.judge import Live, Unproven, Verdict, judge
+from tidegate.engine.live import step_live
+from tidegate.engine.node import begun, succeeded, update
+from tidegate.engine.reasons import Reason
+from tidegate.engine.step import NodeStep, Role
+from tidegate.facts.model import Answer, AnswerKind, Existence
+
+
+def step_task(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep:
+    """The next step of the task ``name``, whose status is ``node``."""
+    if node.phase.has_ended:
+        return NodeStep(node)
+    if node.phase is NodePhase.RUNNING:
+        return _step_running(name, node, role, context)
+    return _step_waiting(name, node, role, context)
+
+
+def adopt(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep | None:
+    """The step of a waiting task whose next attempt proves to exist already; None if it doesn't."""
+    attempt = next_attempt(name, node, context.recorded.run)
+    fact = context.facts.of(attempt)
+    if fact.existence is not Existence.PRESENT or fact.job is None:
+        return None
+    if fact.job.definition != role.task.definition:
+        return None
+    return _step_running(name, begun(node, attempt, fact.job), role, context)
+
+
+def _step_waiting(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep:
+    attempt = next_attempt(name, node, context.recorded.run)
+    answer = context.facts.answers.get(attempt)
+    if answer is not None:
+        return _answered(name, node, role, context, answer)
+    if node.retry_at is not None and context.now < node.retry_at:
+        return NodeStep(node, wake_at=node.retry_at)
+    return NodeStep(node, wants=attempt)
+
+
+def _answered(
+    name: str, node: NodeStatus, role: Role, context: Context, answer: Answer
+) -> NodeStep:
+    """What the API server's answer to the creation of the next attempt's Job makes of the task."""
+    attempt = next_attempt(name, node, context.recorded.run)
+    match answer.kind:
+        case AnswerKind.CREATED | AnswerKind.ADOPTED if answer.job is not None:
+            return _step_running(name, begun(node, attempt, answer.job), role, context)
+        case AnswerKind.CONFLICT:
+            return _refused(name, node, role, context, (Reason.NAME_CONFLICT, answer))
+        case AnswerKind.INVALID:
+            return _refused(name, node, role, context, (Reason.INVALID_POD_TEMPLATE, answer))
+        case AnswerKind.REFUSED:
+            return _refused(name, node, role, context, (Reason.JOB_REFUSED, answer))
+        case AnswerKind.QUOTA:
+            text = messages.waits_for_quota(answer.message)
+            return _held(node, Reason.QUOTA_EXCEEDED, text, answer)
+        case AnswerKind.UNAVAILABLE:
+            text = messages.waits_for_api(answer.message)
+            return _held(node, Reason.API_UNAVAILABLE, text, answer)
+        case _:
+            return NodeStep(node)
+
+
+def _held(node: NodeStatus, reason: Reason, message: str, answer: Answer) -> NodeStep:
+    if node.reason != reason:
+        node = update(node, reason=reason, message=message)
+    return NodeStep(node, wake_at=answer.again_at or answer.at + timedelta(seconds=5))
+
+
+def _refused(
+    name: str, node: NodeStatus, role: Role, context: Context, why: tuple[Reason, Answer]
+) -> NodeStep:
+    reason, answer = why
+    attempt = next_attempt(name, node, context.recorded.run)
+    begun = update(
+        node,
+        attempt=attempt.number,
+        job=JobRef(
+            name=job_name(context.workflow.key.name, context.workflow.uid, attempt),
+            run=attempt.run,
+        ),
+        started_at=node.started_at or answer.at,
+        serving_since=node.serving_since or answer.at,
+    )
+    verdict = Verdict(False, reason, answer.message, started_at=answer.at, finished_at=answer.at)
+    return _failed(name, begun, role, context, verdict)
+
+
+def _step_running(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep:
+    attempt = current_attempt(name, node, context.recorded.run)
+    if attempt is None or node.job is None:
+        return NodeStep(node)
+    judged = judge(context.facts.of(attempt), node.job)
+    if isinstance(judged, Unproven):
+        return NodeStep(node, live=True, prove=attempt)
+    if isinstance(judged, Live):
+        return step_live(node, role, context, judged)
+    if judged.succeeded:
+        return NodeStep(succeeded(node, judged, context.now))
+    return _failed(name, node, role, context, judged)
+
+
+def _failed(
+    name: str, node: NodeStatus, role: Role, context: Context, verdict: Verdict
+) -> NodeStep:
+    after = after_failure(name, node, role, context, verdict)
+    return NodeStep(after) if after.phase.has_ended else _step_waiting(name, after, role, context)
