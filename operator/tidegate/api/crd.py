@@ -112,11 +112,10 @@ def _spec_schema() -> Schema:
 
 
 def _status_schema() -> Schema:
+    """Atomic, as it has one writer: else managedFields would hold every field of every node."""
     schema = without_defaults(structural(WorkflowStatus))
     schema["description"] = "What the operator knows and has decided; only it writes here."
-    conditions = schema["properties"]["conditions"]
-    conditions["x-kubernetes-list-type"] = "map"
-    conditions["x-kubernetes-list-map-keys"] = ["type"]
+    schema["x-kubernetes-map-type"] = "atomic"
     schema["default"] = {"observedGeneration": -1}
     return schema
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from tidegate.api.duration import BackoffDuration, Duration
 from tidegate.api.model import Model
@@ -28,6 +28,8 @@ def _list_map(key: str) -> dict[str, Any]:
     return {_LIST_TYPE: "map", "x-kubernetes-list-map-keys": [key]}
 
 
+_WHOLE: Final[dict[str, Any]] = {"x-kubernetes-map-type": "atomic"}
+"""Owned and replaced whole: one entry in managedFields, which every status write goes through."""
 _SET: Final[dict[str, Any]] = {_LIST_TYPE: "set"}
 _ATOMIC: Final[dict[str, Any]] = {_LIST_TYPE: "atomic"}
 
@@ -108,7 +110,7 @@ def _object(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dic
     Fields are declared where items have merge keys: the CRD's lock compares declared fields alone
     once one is declared.
     """
-    schema: dict[str, Any] = {"type": "object", _KEEP: True}
+    schema: dict[str, Any] = {"type": "object", _KEEP: True, **_WHOLE}
     if properties:
         schema |= {"required": list(required), "properties": properties}
     return schema
@@ -184,6 +186,8 @@ class ExitCodes(Model):
 class Retry(Model):
     """When and how often a failed attempt is repeated; a field left out has its default."""
 
+    model_config = ConfigDict(json_schema_extra=_WHOLE)
+
     limit: Annotated[Count, Field(ge=0, le=100)] = 3
     """How many times to try again after the first attempt, 0-100; 0 switches an inherited retry
     off."""
@@ -199,6 +203,8 @@ class Retry(Model):
 
 class TaskSpec(Model):
     """What nodes and standbys have in common: a pod that runs to its end."""
+
+    model_config = ConfigDict(json_schema_extra=_WHOLE)
 
     name: Name
     """Name, unique among nodes and standbys: a DNS label of at most 40 characters (a-z, 0-9, -)."""
