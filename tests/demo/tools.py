@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LINES_SHOWN = 20
@@ -38,7 +40,7 @@ def cluster(*arguments: str) -> None:
 
 
 def ask_cluster(*arguments: str) -> str:
-    """Return the last line that the cluster command prints."""
+    """Return what the cluster command prints."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.cluster", *arguments],
         cwd=REPOSITORY,
@@ -48,7 +50,12 @@ def ask_cluster(*arguments: str) -> str:
     )
     if done.returncode:
         raise SystemExit(done.returncode)
-    return done.stdout.strip().splitlines()[-1]
+    return done.stdout.strip()
+
+
+def ask_cluster_json(*arguments: str) -> dict[str, Any]:
+    """Return what the cluster command prints as JSON."""
+    return dict(json.loads(ask_cluster(*arguments)))
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,8 @@ class Tools:
     @classmethod
     def find(cls) -> Tools:
         """Ask the cluster command for all three."""
-        return cls(
-            ask_cluster("kubeconfig"), ask_cluster("tools", "kubectl"), ask_cluster("tools", "helm")
-        )
+        kubectl, helm = ask_cluster("tools", "kubectl", "helm").splitlines()
+        return cls(ask_cluster("kubeconfig"), kubectl, helm)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -55,3 +55,10 @@ def test_everything_the_dockerfile_copies_is_let_in() -> None:
     }
     assert copied == let_in
     assert all((REPOSITORY / path).exists() for path in copied - {"README.md"})
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    (targets,) = re.findall(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    explained = re.findall(r"^([a-z-]+):.*## \S", makefile, re.MULTILINE)
+    assert sorted(explained) == sorted(targets.split())
