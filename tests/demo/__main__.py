@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(arguments)
     report = Reporter()
+    report.say(f"tidegate {'demo' if options.what == 'run' else options.what}")
     try:
         tools = operator_up(report, options.image)
         return 0 if options.what == "up" else _demo(tools, report, options.example.resolve())

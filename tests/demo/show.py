@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -88,6 +89,7 @@ class Screen:
 
     def _repaint(self, lines: list[str]) -> None:
         up = f"\x1b[{len(self._printed)}A" if self._printed else ""
-        body = "".join(f"\x1b[2K{text}\n" for text in lines)
+        width = shutil.get_terminal_size().columns  # a line that wraps would be counted wrongly
+        body = "".join(f"\x1b[2K{text[: width - 1]}\n" for text in lines)
         print(up + body, end="", file=self._out, flush=True)
         self._printed = lines
