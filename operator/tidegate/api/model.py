@@ -1,4 +1,4 @@
-"""What all models of the resource share: camelCase on the wire, frozen in memory, strict on input."""
+"""What all models of the resource share: camelCase on the wire, frozen, strict on input."""
 
 from datetime import UTC, datetime
 from typing import Annotated

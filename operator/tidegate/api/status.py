@@ -56,6 +56,12 @@ class NodePhase(StrEnum):
 _ENDED = frozenset({NodePhase.SUCCEEDED, NodePhase.FAILED, NodePhase.SKIPPED, NodePhase.CANCELLED})
 
 
+def _zero_is_absent() -> int:
+    """A count that isn't written while it is 0, as most are."""
+    count: int = Field(default=0, exclude_if=lambda value: value == 0)
+    return count
+
+
 class JobRef(StatusModel):
     """The Job of the node's latest attempt."""
 
@@ -66,9 +72,7 @@ class JobRef(StatusModel):
     run: int = 1
     """The run that the attempt belongs to; a kept node's is a former one."""
     ending: str | None = None
-    """The reason for which the operator decided to end the attempt: it is decided before it is done."""
-    removed: bool = False
-    """Whether the operator decided to remove the Job."""
+    """The reason for which the operator decided to end the attempt, before it did so."""
 
 
 class Failure(StatusModel):
@@ -76,7 +80,7 @@ class Failure(StatusModel):
 
     attempt: int
     """Number of the attempt, from 1."""
-    standby: str = ""
+    standby: str | None = None
     """The standby that ran in the node's place."""
     reason: str
     """Why, in one word."""
@@ -107,11 +111,11 @@ class NodeStatus(StatusModel):
     """The Job of the latest attempt."""
     standby: str | None = None
     """The standby that runs, or is about to run, in the node's place."""
-    retries: int = 0
+    retries: int = _zero_is_absent()
     """Counted retries so far of whoever runs the node now: itself, or its standby."""
     serving_since: Time | None = None
     """When the first attempt of whoever runs the node now began; ``maxDuration`` counts from it."""
-    disruptions: int = 0
+    disruptions: int = _zero_is_absent()
     """Attempts that were lost to evictions, drained nodes and the like, and not counted."""
     started_at: Time | None = None
     """When the first attempt began."""

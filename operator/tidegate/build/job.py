@@ -86,8 +86,7 @@ def _pod_failure_policy() -> Object:
         "action": "FailJob",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     }
-    exited = {
-        "action": "FailJob",
-        "onExitCodes": {"containerName": c.MAIN_CONTAINER, "operator": "NotIn", "values": [0]},
-    }
-    return {"rules": [disrupted, exited]}
+    exited = {"operator": "NotIn", "values": [0]}
+    main = {"action": "FailJob", "onExitCodes": {"containerName": c.MAIN_CONTAINER, **exited}}
+    others = {"action": "FailJob", "onExitCodes": exited}
+    return {"rules": [disrupted, main, others]}

@@ -7,16 +7,27 @@ exits 0 on SIGTERM leaves it Succeeded), so then the Job's own record decides.
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from tidegate.api.status import JobRef
 from tidegate.constants import MAIN_CONTAINER
 from tidegate.engine.reasons import NOT_COUNTED, Reason
-from tidegate.facts.model import AttemptFact, ContainerEnd, Existence, JobFact, PodFact
+from tidegate.facts.model import AttemptFact, ContainerEnd, Existence, JobEnd, JobFact, PodFact
 
 NODE_LOST_AFTER = timedelta(minutes=2)
 """A pod still there so long after its deletionTimestamp can't be confirmed stopped."""
 
-_EXIT_CODE = re.compile(r"failed with exit code (\d+)")
+_EXIT_CODE = re.compile(r"Container (\S+) for pod \S+ failed with exit code (\d+)")
+"""Words of the Job controller for a rule of the podFailurePolicy that looks at exit codes."""
+
+
+class _Cause(NamedTuple):
+    """Why an attempt failed."""
+
+    reason: str
+    message: str = ""
+    exit_code: int | None = None
+    container: str = MAIN_CONTAINER
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,49 +185,47 @@ def _start(pod: PodFact | None, job: JobFact | None) -> datetime | None:
     return job.started_at if job is not None else None
 
 
-def _from_pod(pod: PodFact) -> Verdict:
-    """The verdict of a pod that failed by itself."""
-    reason, message, code = _pod_failure(pod)
+def _failed(cause: _Cause, started_at: datetime | None, finished_at: datetime | None) -> Verdict:
     return Verdict(
         False,
-        reason,
-        message,
-        code,
-        started_at=_start(pod, None),
-        finished_at=pod.finished_at or pod.created_at,
-        container=pod.failed.name if pod.failed is not None else MAIN_CONTAINER,
+        cause.reason,
+        cause.message,
+        cause.exit_code,
+        started_at=started_at,
+        finished_at=finished_at,
+        container=cause.container,
     )
 
 
-def _pod_failure(pod: PodFact) -> tuple[str, str, int | None]:
+def _from_pod(pod: PodFact) -> Verdict:
+    """The verdict of a pod that failed by itself."""
+    return _failed(_pod_failure(pod), _start(pod, None), pod.finished_at or pod.created_at)
+
+
+def _pod_failure(pod: PodFact) -> _Cause:
     if pod.reason == "DeadlineExceeded":
         if pod.main_started_at is not None:
-            return Reason.TIMEOUT, "its timeout was over", None
-        return Reason.START_TIMEOUT, f"its timeout was over before it ran{_why(pod)}", None
-    if pod.reason and not pod.any_started:
-        return Reason.DISRUPTED, f"{pod.reason}: {pod.message}".rstrip(": "), None
-    failed = pod.failed
-    if failed is None:
-        if pod.reason:
-            return Reason.DISRUPTED, f"{pod.reason}: {pod.message}".rstrip(": "), None
-        return Reason.UNKNOWN, "the pod failed without telling why", None
-    if failed.reason == "ContainerStatusUnknown":
-        return Reason.DISRUPTED, "its node lost track of the container", failed.exit_code
-    return _container_failure(failed, pod)
+            return _Cause(Reason.TIMEOUT, "its timeout was over")
+        return _Cause(Reason.START_TIMEOUT, f"its timeout was over before it ran{_why(pod)}")
+    if pod.reason and (pod.failed is None or not pod.any_started):
+        return _Cause(Reason.DISRUPTED, f"{pod.reason}: {pod.message}".rstrip(": "))
+    if pod.failed is None:
+        return _Cause(Reason.UNKNOWN, "the pod failed without telling why")
+    if pod.failed.reason == "ContainerStatusUnknown":
+        return _Cause(Reason.DISRUPTED, "its node lost track of the container")
+    return _container_failure(pod.failed, pod)
 
 
-def _container_failure(failed: ContainerEnd, pod: PodFact) -> tuple[str, str, int | None]:
+def _container_failure(failed: ContainerEnd, pod: PodFact) -> _Cause:
     where = "" if failed.name == MAIN_CONTAINER else f" in container {failed.name}"
     rest = f"; still running then: {', '.join(pod.helpers_running)}" if pod.helpers_running else ""
     if failed.reason == "OOMKilled":
-        return Reason.OOM_KILLED, f"out of memory{where}{rest}", failed.exit_code
-    told = f"{failed.reason}: {failed.message}" if failed.reason not in ("", "Error") else ""
-    details = f" ({told.rstrip(': ')})" if told else ""
-    return (
-        Reason.EXIT_CODE,
-        f"exit code {failed.exit_code}{where}{details}{rest}",
-        failed.exit_code,
-    )
+        message = f"out of memory{where}{rest}"
+        return _Cause(Reason.OOM_KILLED, message, failed.exit_code, failed.name)
+    told = [word for word in (failed.reason, failed.message) if word not in ("", "Error")]
+    details = f" ({': '.join(told)})" if told else ""
+    message = f"exit code {failed.exit_code}{where}{details}{rest}"
+    return _Cause(Reason.EXIT_CODE, message, failed.exit_code, failed.name)
 
 
 def _why(pod: PodFact) -> str:
@@ -225,39 +234,37 @@ def _why(pod: PodFact) -> str:
 
 def _from_job(fact: AttemptFact, job: JobFact) -> Verdict:
     """The verdict of the Job controller, where no pod's own is left."""
-    end = job.end
-    if end is None:
+    if job.end is None:
         return Verdict(False, Reason.UNKNOWN)
     pod = fact.pods[-1] if fact.pods else fact.last_pod
-    reason, message, code = _job_failure(fact, end.reason, end.message, pod)
-    return Verdict(False, reason, message, code, _start(pod, job), end.at)
+    return _failed(_job_failure(fact, job.end, pod), _start(pod, job), job.end.at)
 
 
-def _job_failure(
-    fact: AttemptFact, reason: str, message: str, pod: PodFact | None
-) -> tuple[str, str, int | None]:
-    if fact.disrupted or "DisruptionTarget" in message or (pod and pod.disruption is not None):
+def _job_failure(fact: AttemptFact, end: JobEnd, pod: PodFact | None) -> _Cause:
+    if fact.disrupted or "DisruptionTarget" in end.message or (pod and pod.disruption is not None):
         words = pod.disruption if pod is not None and pod.disruption else "its pod was evicted"
-        return Reason.DISRUPTED, words, None
-    if reason == "DeadlineExceeded":
+        return _Cause(Reason.DISRUPTED, words)
+    if end.reason == "DeadlineExceeded":
         return _job_deadline(fact, pod)
-    code = _EXIT_CODE.search(message)
-    if code is not None:
+    told = _EXIT_CODE.search(end.message)
+    if told is not None:
+        where = "" if told[1] == MAIN_CONTAINER else f" in container {told[1]}"
         killed = " after its pod was deleted" if pod and pod.deletion_at is not None else ""
-        return Reason.EXIT_CODE, f"exit code {code[1]}{killed}", int(code[1])
+        message = f"exit code {told[2]}{where}{killed}"
+        return _Cause(Reason.EXIT_CODE, message, int(told[2]), told[1])
     if pod is not None and pod.failed is not None and pod.deletion_at is None:
         return _container_failure(pod.failed, pod)
-    if reason == "BackoffLimitExceeded":
-        return Reason.LOST, "its pod was deleted before it told how it ended", None
-    return Reason.UNKNOWN, f"{reason}: {message}".rstrip(": "), None
+    if end.reason == "BackoffLimitExceeded":
+        return _Cause(Reason.LOST, "its pod was deleted before it told how it ended")
+    return _Cause(Reason.UNKNOWN, f"{end.reason}: {end.message}".rstrip(": "))
 
 
-def _job_deadline(fact: AttemptFact, pod: PodFact | None) -> tuple[str, str, int | None]:
+def _job_deadline(fact: AttemptFact, pod: PodFact | None) -> _Cause:
     if pod is None and fact.refusal and "exceeded quota" in fact.refusal:
-        return NOT_COUNTED, fact.refusal, None
+        return _Cause(NOT_COUNTED, fact.refusal)
     if pod is not None and pod.main_started_at is None:
-        return Reason.START_TIMEOUT, f"it didn't start in time{_why(pod)}", None
-    return Reason.TIMEOUT, "its timeout was over", None
+        return _Cause(Reason.START_TIMEOUT, f"it didn't start in time{_why(pod)}")
+    return _Cause(Reason.TIMEOUT, "its timeout was over")
 
 
 def _gone(fact: AttemptFact, ref: JobRef) -> Verdict:

@@ -70,7 +70,7 @@ def with_failure(node: NodeStatus, verdict: Verdict, failed_at: datetime) -> Nod
         return node
     failure = Failure(
         attempt=node.attempt,
-        standby=node.standby or "",
+        standby=node.standby,
         reason=str(verdict.reason),
         exit_code=verdict.exit_code,
         message=messages.clip(verdict.message),

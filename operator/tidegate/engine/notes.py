@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from tidegate.api.spec import Execution
 from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine import messages
 from tidegate.engine.messages import clip, names
 from tidegate.engine.model import Note, NoteKind, Observation
 from tidegate.engine.reasons import Reason
@@ -46,7 +47,9 @@ def notes(
 
 def _node_notes(name: str, before: NodeStatus, after: NodeStatus) -> Iterator[Note]:
     if after.standby and after.standby != before.standby:
-        yield Note(NoteKind.FALLBACK_STARTED, f"{name}: {after.message or after.standby}", name)
+        yield Note(
+            NoteKind.FALLBACK_STARTED, f"{name}: {messages.falls_back(after, after.standby)}", name
+        )
     elif after.retry_at is not None and after.retry_at != before.retry_at:
         yield Note(NoteKind.NODE_RETRYING, f"{name}: {after.message}", name)
     if after.phase is NodePhase.FAILED and before.phase is not NodePhase.FAILED:

@@ -58,13 +58,20 @@ def begin(
             "wave": None if eager else 1,
             "waiting_for": None,
             "nodes": nodes | handlers,
-            "order": tuple(workflow.tasks),
+            "order": _order(workflow),
             "ending": None,
             "outcome": None,
             "definition": workflow.definition,
             "runs": _with_former(status),
         }
     )
+
+
+def _order(workflow: ValidatedWorkflow) -> tuple[str, ...] | None:
+    """The list as it stands, as the lock doesn't see a reorder; None where it can't matter."""
+    in_waves = workflow.spec.execution is Execution.WAVES
+    chain = in_waves and all(len(wave) == 1 for wave in workflow.graph.waves)
+    return None if chain else tuple(workflow.tasks)
 
 
 def _with_former(status: WorkflowStatus) -> tuple[RunSummary, ...]:

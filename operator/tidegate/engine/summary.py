@@ -26,7 +26,7 @@ def running(workflow: ValidatedWorkflow, status: WorkflowStatus, *, full: bool) 
 
 
 def _who(nodes: Mapping[str, NodeStatus], *, full: bool) -> str:
-    runs = [n for n, s in nodes.items() if s.phase is NodePhase.RUNNING and s.reason is None]
+    runs = [_runner(n, s) for n, s in nodes.items() if _runs_well(s)]
     parts = []
     if runs:
         parts.append(f"{names(runs)} {'are' if len(runs) > 1 else 'is'} running")
@@ -38,6 +38,16 @@ def _who(nodes: Mapping[str, NodeStatus], *, full: bool) -> str:
     if full:
         parts.append("others wait for room (parallelism)")
     return "; ".join(parts)
+
+
+def _runs_well(node: NodeStatus) -> bool:
+    return node.phase is NodePhase.RUNNING and node.reason is None
+
+
+def _runner(name: str, node: NodeStatus) -> str:
+    if node.standby:
+        return f"{name} (by its fallback {node.standby})"
+    return f"{name} (attempt {node.attempt})" if node.attempt > 1 else name
 
 
 def _cause(status: WorkflowStatus) -> str:
@@ -75,7 +85,10 @@ def finished(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
     parts += [f"{name}: {status.nodes[name].message}" for name in lost]
     if status.phase is Phase.SUCCEEDED:
         count = len(workflow.tasks)
-        parts.append(f"{status.progress} nodes ended well" if count > 1 else "its node succeeded")
+        well = (
+            f"{status.progress} nodes ended well" if tolerated else f"all {count} nodes succeeded"
+        )
+        parts.append(well if count > 1 else "its node succeeded")
     if tolerated:
         parts.append(f"tolerated: {names(tolerated)} failed (allowFailure)")
     return clip("; ".join(parts) or str(status.reason), _MAX_MESSAGE)
