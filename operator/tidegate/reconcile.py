@@ -101,7 +101,7 @@ class Reconciler:
         await self._record_when_due(fact, status, planned, urgent=urgent)
         if planned.wake_at is not None:
             world.agenda.wake_at(fact.key, planned.wake_at)
-        return planned.decides
+        return planned.decides or any(s.attempt not in answers for s in planned.starts)
 
     def _plan(self, fact: WorkflowFact, status: WorkflowStatus, facts: Facts) -> Plan:
         now = self._world.clock.now()

@@ -88,17 +88,16 @@ def _was_decided_before(job: JobFact, pod: PodFact) -> bool:
 
 
 def is_stopped(fact: AttemptFact) -> bool:
-    """Whether nothing of the attempt runs and no pod of it can come any more."""
-    if fact.existence is Existence.GONE:
-        return True
+    """Whether nothing is seen of the attempt that runs, or that could make a pod of it run.
+
+    Not a proof of anything for the attempt that a node is running: that one is judged.
+    """
     if any(not pod.is_over for pod in fact.pods):
         return False
     job = fact.job
-    if job is None:
-        return fact.existence is Existence.PRESENT
-    if job.end is not None and job.end.stopped:
+    if job is None or (job.end is not None and job.end.stopped):
         return True
-    return any(ended_by_itself(pod, job) for pod in fact.pods)
+    return bool(_natural_pods(fact))
 
 
 def judge(fact: AttemptFact, ref: JobRef) -> Unproven | Live | Verdict:

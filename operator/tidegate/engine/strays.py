@@ -60,7 +60,9 @@ def _decided_against_current(node: NodeStatus, fact: AttemptFact) -> str | None:
 
 
 def _is_past(node: NodeStatus, attempt: AttemptId) -> bool:
-    return attempt.number <= node.attempt or attempt.standby != (node.standby or "")
+    if attempt.number == node.attempt:
+        return attempt.standby != (node.standby or "")
+    return attempt.number < node.attempt
 
 
 def _stop(attempt: AttemptId, fact: AttemptFact, reason: str) -> Iterator[End]:
