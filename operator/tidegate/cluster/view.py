@@ -137,9 +137,16 @@ class View:
     def workflows_listed(
         self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
     ) -> list[Wake]:
-        """A quorum list that began at ``token``; ``namespace`` is None for all of them."""
+        """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
         wakes = [wake for raw in items for wake in self.workflow_seen(raw)]
         listed = {uid_of(cast("Raw", raw)) for raw in items}
+        return wakes + self.workflows_settled(token, listed, namespace)
+
+    def workflows_settled(
+        self, token: int, listed: Collection[str], namespace: str | None = None
+    ) -> list[Wake]:
+        """What a list that began at ``token`` did not name, and nothing told of since, is gone."""
+        wakes: list[Wake] = []
         for uid in tuple(self._memory.uids.values()):
             row = self._memory.rows[uid]
             in_scope = namespace in (None, row.key.namespace)
@@ -184,9 +191,16 @@ class View:
     def jobs_listed(
         self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
     ) -> list[Wake]:
-        """A quorum list that began at ``token``; ``namespace`` is None for all of them."""
+        """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
         wakes = [wake for raw in items for wake in self.job_seen(raw)]
         listed = {uid_of(cast("Raw", raw)) for raw in items}
+        return wakes + self.jobs_settled(token, listed, namespace)
+
+    def jobs_settled(
+        self, token: int, listed: Collection[str], namespace: str | None = None
+    ) -> list[Wake]:
+        """What a list that began at ``token`` did not name, and nothing told of since, is gone."""
+        wakes: list[Wake] = []
         for uid, entry in tuple(self._memory.jobs.items()):
             in_scope = entry.present and namespace in (None, entry.row.key.namespace)
             if in_scope and uid not in listed and entry.touched <= token:
@@ -239,9 +253,16 @@ class View:
     def pods_listed(
         self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
     ) -> list[Wake]:
-        """A quorum list that began at ``token``; ``namespace`` is None for all of them."""
+        """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
         wakes = [wake for raw in items for wake in self.pod_seen(raw)]
         listed = {uid_of(cast("Raw", raw)) for raw in items}
+        return wakes + self.pods_settled(token, listed, namespace)
+
+    def pods_settled(
+        self, token: int, listed: Collection[str], namespace: str | None = None
+    ) -> list[Wake]:
+        """What a list that began at ``token`` did not name, and nothing told of since, is gone."""
+        wakes: list[Wake] = []
         for uid, entry in tuple(self._memory.pods.items()):
             in_scope = namespace in (None, entry.namespace)
             if in_scope and uid not in listed and entry.touched <= token:

@@ -1,0 +1,55 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``."""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+log = logging.getLogger(__name__)
+
+Complaints = Callable[[], Sequence[str]]
+"""What is wrong right now; empty if all is well."""
+
+
+def _answer(complaints: Complaints) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(_: web.Request) -> web.Response:
+        wrong = complaints()
+        return web.Response(text="; ".join(wrong) or "ok", status=503 if wrong else 200)
+
+    return handle
+
+
+async def _metrics(_: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def probes(unhealthy: Complaints, unready: Complaints) -> web.Application:
+    """The application that kubelets ask."""
+    application = web.Application()
+    application.router.add_get("/healthz", _answer(unhealthy))
+    application.router.add_get("/readyz", _answer(unready))
+    return application
+
+
+def metrics() -> web.Application:
+    """The application that Prometheus asks."""
+    application = web.Application()
+    application.router.add_get("/metrics", _metrics)
+    return application
+
+
+@asynccontextmanager
+async def served(application: web.Application, port: int, what: str) -> AsyncIterator[int]:
+    """Serve while the context lasts; 0 is any free port, and the real one is given and logged."""
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, port=port, reuse_address=True)
+        await site.start()
+        real = int(runner.addresses[0][1])
+        log.info("%s on port %d", what, real)
+        yield real
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,231 @@
+"""The operator's process: what it is made of, in which order it starts, and how it ends.
+
+Start: probes, watches and kopf, then the Lease; once leading, fresh lists, then the first pass.
+End: the Lease first, then what is in work (bounded), then the process; nothing needs a tidy end.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from tidegate import __version__, metrics
+from tidegate.app import probes, workflows
+from tidegate.app.clock import SystemClock
+from tidegate.app.dispatcher import Dispatcher
+from tidegate.app.sources import Sources
+from tidegate.cluster.access import Access
+from tidegate.cluster.api import HttpEventStore, HttpLeaseStore, KubeApi
+from tidegate.cluster.book import Book
+from tidegate.cluster.client import Client
+from tidegate.cluster.events import Teller
+from tidegate.cluster.gate import Gate, Pace
+from tidegate.cluster.hands import Hands
+from tidegate.cluster.lease import Elector, Leadership, LeaseTimes
+from tidegate.cluster.memory import Wake
+from tidegate.cluster.queue import Queue
+from tidegate.cluster.refusals import Refusals
+from tidegate.cluster.view import View
+from tidegate.reconcile import Reconciler, World
+from tidegate.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_GATE_TICK = 0.02
+_STUCK = 60.0
+"""Seconds after which a queue that nobody serves, or an elector that is silent, is unhealthy."""
+_RELEASE = 2.5
+"""Seconds that giving back the Lease may take."""
+LOST_LEASE, KOPF_ENDED = 3, 4
+"""Exit codes: both are mended by a restart."""
+
+
+class Process:
+    """All parts of the operator, put together."""
+
+    def __init__(self, settings: Settings, access: Access, client: Client) -> None:
+        self._settings = settings
+        self._access = access
+        clock = SystemClock()
+        api = KubeApi(client)
+        self._view = View(excluded(settings))
+        self._queue = Queue(clock)
+        self._gate = Gate(
+            self._view,
+            clock,
+            Pace(settings.job_burst, settings.job_rate, settings.unstarted_jobs),
+        )
+        self._sources = Sources.of(client, self._view, self._wake, settings.namespaces)
+        self._refusals = Refusals(api, self._view, self._wake)
+        self._teller = Teller(HttpEventStore(client), identity(settings))
+        world = World(
+            view=self._view,
+            gate=self._gate,
+            hands=Hands(api, self._view, self._gate, clock, self._wake),
+            book=Book(api, self._view),
+            teller=self._teller,
+            agenda=self._queue,
+            clock=clock,
+        )
+        self._dispatcher = Dispatcher(
+            self._queue, Reconciler(world).reconcile, settings.concurrency
+        )
+        self._loop = asyncio.get_running_loop()
+        self._gained = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._is_synced = False
+        times = LeaseTimes(
+            settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period
+        )
+        self._leadership = Leadership(
+            lambda: elector(settings, times),
+            times,
+            gained=self._note_gained,
+            lost=_end_at_once,
+        )
+
+    async def run(self) -> int:
+        """Work until told to stop; the exit code."""
+        metrics.record_build(__version__)
+        metrics.record_leader(leads=False)
+        metrics.publish_phases(self._view.phases)
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            health = probes.probes(self.unhealthy, self.unready)
+            await stack.enter_async_context(probes.served(health, settings.probe_port, "probes"))
+            await stack.enter_async_context(
+                probes.served(probes.metrics(), settings.metrics_port, "metrics")
+            )
+            tasks = [asyncio.create_task(part) for part in self._parts()]
+            kopf = await workflows.follow(
+                self._access, self._sources.workflows, settings.namespaces
+            )
+            self._listen_to_signals()
+            ended = asyncio.create_task(workflows.until_the_end(kopf))
+            stopped = asyncio.create_task(self._stopped.wait())
+            self._leadership.start()
+            await asyncio.wait([ended, stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            code = 0 if stopped.done() else KOPF_ENDED
+            for task in tasks:
+                if task.done() and not task.cancelled() and task.exception():
+                    log.error("a part of the operator failed", exc_info=task.exception())
+            if code == KOPF_ENDED:
+                log.error("a part of the operator ended; the process ends to start afresh")
+            await self._finish()
+            return code
+
+    def unhealthy(self) -> list[str]:
+        """Why the process should be started afresh."""
+        now = time.monotonic()
+        wrong = self._sources.complaints(now)
+        if self._gained.is_set() and self._queue.silent_for() > _STUCK:
+            wrong.append(f"the queue stands still for {self._queue.silent_for():.0f} s")
+        if self._is_synced and now - self._leadership.last_alive > _STUCK:
+            wrong.append("the elector is silent")
+        return wrong
+
+    def unready(self) -> list[str]:
+        """Why this replica could not take over now; standing by is ready."""
+        return [] if self._is_synced else ["not everything is listed yet"]
+
+    def _parts(self) -> list[Coroutine[Any, Any, None]]:
+        return [
+            *(reflector.run() for reflector in self._sources.reflectors),
+            self._sources.list_workflows_every(self._settings.resync_interval),
+            self._note_synced(),
+            self._lead(),
+            self._refusals.run(),
+            self._teller.run(),
+            self._open_gate(),
+        ]
+
+    async def _note_synced(self) -> None:
+        await self._sources.synced()
+        self._is_synced = True
+        log.info("everything is listed")
+        await asyncio.Future()
+
+    async def _lead(self) -> None:
+        await self._gained.wait()
+        metrics.record_leader(leads=True)
+        await self._sources.synced()
+        await self._sources.resync()
+        for key in tuple(self._view.keys()):
+            self._queue.add(key)
+        log.info("working on %d Workflows", len(self._queue))
+        await self._dispatcher.run()
+
+    async def _open_gate(self) -> None:
+        while True:
+            if self._gate.is_awaited:
+                for key in self._gate.turns():
+                    self._queue.add(key, hot=True)
+            await asyncio.sleep(_GATE_TICK)
+
+    def _note_gained(self) -> None:
+        """Called in the elector's thread."""
+        self._loop.call_soon_threadsafe(self._gained.set)
+
+    def _wake(self, wake: Wake) -> None:
+        self._queue.add(wake.key, hot=wake.hot)
+
+    def _listen_to_signals(self) -> None:
+        """In place of kopf's own handlers, which would cancel everything at once."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stopped.set)
+
+    async def _finish(self) -> None:
+        self._dispatcher.stop()
+        await asyncio.to_thread(self._leadership.release, _RELEASE)
+        log.info("the Lease is given back")
+        await self._dispatcher.finish(self._settings.shutdown_grace)
+        async with asyncio.timeout(1.0):
+            await self._teller.drain()
+
+
+def excluded(settings: Settings) -> frozenset[str]:
+    """The namespaces to leave alone, the operator's own among them."""
+    own = {settings.pod_namespace} if settings.pod_name else set()
+    return frozenset({*settings.excluded_namespaces, *own})
+
+
+def identity(settings: Settings) -> str:
+    """Who holds the Lease.
+
+    A pod's name is never borne by two living processes, so a container that was killed takes its
+    Lease up again at once; elsewhere the process id has to tell.
+    """
+    return settings.pod_name or f"{socket.gethostname()}_{os.getpid()}"
+
+
+@asynccontextmanager
+async def elector(settings: Settings, times: LeaseTimes) -> AsyncIterator[Elector]:
+    """An elector with connections of its own, for the thread that it lives in."""
+    async with Client(await Access.load()) as client:
+        store = HttpLeaseStore(client, settings.pod_namespace, settings.lease_name, times.renew / 2)
+        yield Elector(store, identity(settings), times)
+
+
+def _end_at_once(why: str) -> None:
+    """Whoever isn't the leader any more must not write; the loop may be too busy to be told."""
+    log.critical("the process ends: %s", why)
+    sys.stderr.flush()
+    os._exit(LOST_LEASE)
+
+
+async def main(settings: Settings) -> int:
+    """Run the operator; the exit code."""
+    access = await Access.load()
+    log.info("Tidegate %s works with %s", __version__, access.server)
+    async with Client(access) as client:
+        code = await Process(settings, access, client).run()
+        # kopf needs five seconds to take itself apart; nothing of it needs a tidy end.
+        log.info("bye")
+        sys.stderr.flush()
+        os._exit(code)

@@ -1,0 +1,99 @@
+"""Where events of Workflows come from: kopf, which hands them over and does nothing else.
+
+kopf's own features that write to objects (finalizers, progress, handled configuration, events) are
+all off. It may miss deletions and dies with a broken watch, so the process lists by itself as well
+and ends when kopf does.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import kopf
+
+from tidegate import constants as c
+from tidegate.cluster.access import Access
+from tidegate.cluster.reflector import Lister
+
+
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps nothing: nobody asks kopf what changed, and its copies are half of its cost."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps nothing: no handler has progress."""
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return
+
+    def purge(self, **_: Any) -> None:
+        return
+
+    def touch(self, **_: Any) -> None:
+        return
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
+def settings() -> kopf.OperatorSettings:
+    """The settings of kopf, with all that writes switched off."""
+    chosen = kopf.OperatorSettings()
+    chosen.persistence.diffbase_storage = _NoDiffBase()
+    chosen.persistence.progress_storage = _NoProgress()
+    chosen.posting.enabled = False
+    chosen.scanning.disabled = True
+    return chosen
+
+
+def registry(access: Access, listers: Mapping[str | None, Lister]) -> kopf.OperatorRegistry:
+    """The handlers: log in as the rest of the process does, and hand events over."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers, retries=None)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        await access.refresh()
+        info: kopf.ConnectionInfo = await access.for_kopf()
+        return info
+
+    @kopf.on.event(c.GROUP, c.VERSION, c.PLURAL, registry=handlers)
+    async def event(event: Mapping[str, Any], namespace: str | None, **_: Any) -> None:
+        # Whatever is raised here would be lost, so nothing is done here that could fail.
+        lister = listers.get(namespace) or listers[None]
+        lister.event(event["type"] or "ADDED", event["object"])
+
+    return handlers
+
+
+async def follow(
+    access: Access,
+    listers: Mapping[str | None, Lister],
+    namespaces: Collection[str],
+) -> Sequence[asyncio.Task[None]]:
+    """Start kopf; the returned tasks run until it ends."""
+    return list(
+        await kopf.spawn_tasks(
+            registry=registry(access, listers),
+            settings=settings(),
+            standalone=True,
+            clusterwide=not namespaces,
+            namespaces=namespaces,
+        )
+    )
+
+
+async def until_the_end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Return when kopf has ended, for whatever reason; it never should."""
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

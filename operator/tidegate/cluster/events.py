@@ -1,0 +1,181 @@
+"""Tells people and metrics what was recorded: a worker behind a bounded queue, best effort.
+
+Events of the same Workflow with the same words become one with a count. What can't be written is
+counted and dropped: an Event never holds back a run.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from tidegate import constants as c
+from tidegate import metrics
+from tidegate.api.identity import digest
+from tidegate.engine.model import Note, Observation
+from tidegate.errors import AlreadyExists, ApiError, TryAgain
+from tidegate.facts.model import WorkflowFact
+
+log = logging.getLogger("tidegate.events")
+
+_QUEUED = 2000
+_KNOWN = 2000
+"""Events that are remembered, to count rather than repeat them."""
+_PER_SECOND = 10.0
+_AT_ONCE = 100
+_TRIES = 3
+_NOTE_LENGTH = 1024
+
+
+class EventStore(Protocol):
+    """Events on the API server."""
+
+    async def create(self, namespace: str, event: Mapping[str, Any]) -> None:
+        """POST one."""
+
+    async def patch(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
+        """Merge patch of one."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """An event that was written, and how often it happened since."""
+
+    namespace: str
+    body: dict[str, Any]
+    count: int = 0
+
+
+class Teller:
+    """The port ``Teller``; ``run`` does the writing."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        reporter: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._reporter = reporter
+        self._monotonic = monotonic
+        self._queue: asyncio.Queue[_Told] = asyncio.Queue(_QUEUED)
+        self._known: OrderedDict[str, _Told] = OrderedDict()
+        self._tokens, self._filled_at = float(_AT_ONCE), monotonic()
+
+    def tell(
+        self, workflow: WorkflowFact, notes: Sequence[Note], observations: Sequence[Observation]
+    ) -> None:
+        """Hand over for telling; never raises, never waits."""
+        for observation in observations:
+            try:
+                metrics.record(observation.name, observation.value, observation.labels)
+            except Exception:
+                log.exception("no metric takes %r", observation)
+        for note in notes:
+            self._say(workflow, note)
+            self._put(workflow, note)
+
+    async def run(self) -> None:
+        """Write Events until cancelled."""
+        while True:
+            told = await self._queue.get()
+            await self._take_token()
+            told.count += 1
+            await self._write(told)
+            self._queue.task_done()
+
+    async def drain(self) -> None:
+        """Return once everything that was handed over is written or dropped."""
+        await self._queue.join()
+
+    def _say(self, workflow: WorkflowFact, note: Note) -> None:
+        level = logging.WARNING if note.warning else logging.INFO
+        fields = {"workflow": str(workflow.key), "reason": note.kind.value}
+        fields |= {"node": note.node} if note.node else {}
+        log.log(level, "%s", note.message, extra=fields)
+
+    def _put(self, workflow: WorkflowFact, note: Note) -> None:
+        identity = digest(workflow.uid, note.kind, note.node, note.message).hex()[:16]
+        told = self._known.get(identity)
+        if told is None:
+            body = self._event(workflow, note, identity)
+            told = self._known[identity] = _Told(workflow.key.namespace, body)
+        self._known.move_to_end(identity)
+        if len(self._known) > _KNOWN:
+            self._known.popitem(last=False)
+        try:
+            self._queue.put_nowait(told)
+        except asyncio.QueueFull:
+            metrics.record_event_error()
+
+    def _event(self, workflow: WorkflowFact, note: Note, identity: str) -> dict[str, Any]:
+        key = workflow.key
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            # The same event of another process life gets the same name and is counted up.
+            "metadata": {"name": f"{key.name[:200]}.{identity}", "namespace": key.namespace},
+            "involvedObject": {
+                "apiVersion": c.API_VERSION,
+                "kind": c.KIND,
+                "namespace": key.namespace,
+                "name": key.name,
+                "uid": workflow.uid,
+            },
+            "type": "Warning" if note.warning else "Normal",
+            "reason": note.kind.value,
+            "message": _cut(note.message),
+            "source": {"component": "tidegate"},
+            "reportingComponent": f"{c.GROUP}/operator",
+            "reportingInstance": self._reporter[:128],
+        }
+
+    async def _write(self, told: _Told) -> None:
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for attempt in range(_TRIES):
+            try:
+                await self._send(told, now)
+            except TryAgain as error:
+                if attempt == _TRIES - 1:
+                    self._count_error(error)
+                await asyncio.sleep(0.5 * 2**attempt)
+            except ApiError as error:
+                self._count_error(error)
+                return
+            else:
+                return
+
+    async def _send(self, told: _Told, now: str) -> None:
+        if told.count == 1:
+            body = told.body | {"firstTimestamp": now, "lastTimestamp": now, "count": 1}
+            try:
+                await self._store.create(told.namespace, body)
+            except AlreadyExists:
+                told.count += 1
+            else:
+                return
+        patch = {"lastTimestamp": now, "count": told.count}
+        await self._store.patch(told.namespace, told.body["metadata"]["name"], patch)
+
+    def _count_error(self, error: ApiError) -> None:
+        metrics.record_event_error()
+        log.debug("an event was not written: %s", error)
+
+    async def _take_token(self) -> None:
+        now = self._monotonic()
+        self._tokens += (now - self._filled_at) * _PER_SECOND
+        self._tokens = min(float(_AT_ONCE), self._tokens) - 1.0
+        self._filled_at = now
+        if self._tokens < 0.0:
+            await asyncio.sleep(-self._tokens / _PER_SECOND)
+
+
+def _cut(message: str) -> str:
+    data = message.encode()
+    if len(data) <= _NOTE_LENGTH:
+        return message
+    return data[: _NOTE_LENGTH - 3].decode(errors="ignore") + "…"

@@ -1,0 +1,212 @@
+"""Keeps the view in step with the API server: LIST, then WATCH, for ever.
+
+A broken or silent watch is opened again where it stopped; where the server has forgotten that place
+(410) everything is listed anew, and what the list lacks is gone. Nothing here ends by itself.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tidegate import metrics
+from tidegate.cluster.client import Client, Request, error_of_event
+from tidegate.cluster.guard import patiently
+from tidegate.cluster.memory import Wake
+from tidegate.cluster.ports import Raw
+from tidegate.errors import ApiError
+
+log = logging.getLogger(__name__)
+
+_GONE = 410
+_PAGE = 500
+"""Objects in an answer to a list: more would only hold more memory at once."""
+_LIST_TIMEOUT = 60.0
+_SILENCE = 100.0
+"""Seconds without so much as a bookmark, which comes every minute, after which a watch is dead."""
+_WATCH_LASTS = (240, 360)
+"""Seconds after which the server is asked to end a watch; spread, so that they don't all end."""
+_BACKOFF = (0.2, 20.0)
+"""Seconds before a failed watch or list is tried again: at first, and at most."""
+
+
+class Sink(Protocol):
+    """Where objects of one kind go; the view's entrances for it."""
+
+    def seen(self, raw: Raw) -> list[Wake]:
+        """It was added, changed or listed."""
+
+    def gone(self, raw: Raw) -> list[Wake]:
+        """It was deleted."""
+
+    def settled(self, token: int, listed: Collection[str], namespace: str | None) -> list[Wake]:
+        """A list that began at ``token`` named only ``listed``."""
+
+    def token(self) -> int:
+        """The present moment."""
+
+
+class Transport(Protocol):
+    """Lists by pages and watches, of one kind in one namespace or all."""
+
+    async def page(self, query: Mapping[str, str]) -> Mapping[str, Any]:
+        """One page of a quorum list."""
+
+    def watch(self, query: Mapping[str, str], silence: float) -> AsyncIterator[Raw]:
+        """The events since ``resourceVersion``."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTransport:
+    """Lists and watches over the wire."""
+
+    client: Client
+    resource: str
+    path: str
+
+    async def page(self, query: Mapping[str, str]) -> Mapping[str, Any]:
+        """One page of a quorum list."""
+        request = Request(
+            verb="LIST",
+            resource=self.resource,
+            path=self.path,
+            query=query,
+            timeout=_LIST_TIMEOUT,
+        )
+        answer: Mapping[str, Any] = await patiently(lambda: self.client.send(request))
+        return answer
+
+    def watch(self, query: Mapping[str, str], silence: float) -> AsyncIterator[Raw]:
+        """The events since ``resourceVersion``."""
+        return self.client.watch(self.resource, self.path, query, silence=silence)
+
+
+class Lister:
+    """Lists everything of one kind into its sink, page by page."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        sink: Sink,
+        wake: Callable[[Wake], None],
+        *,
+        namespace: str | None = None,
+        selector: str = "",
+    ) -> None:
+        self.namespace = namespace
+        self._transport = transport
+        self._sink = sink
+        self._wake = wake
+        self._query = {"labelSelector": selector} if selector else {}
+
+    async def sync(self) -> str:
+        """Replace what the view holds by a quorum list; returns the list's resourceVersion.
+
+        Raises:
+            ApiError: a page could not be had; nothing is taken for gone then.
+        """
+        token, listed = self._sink.token(), set[str]()
+        query = self._query | {"limit": str(_PAGE)}
+        while True:
+            answer = await self._transport.page(query)
+            for raw in answer.get("items") or ():
+                listed.add(raw["metadata"]["uid"])
+                self.take(self._sink.seen(raw))
+            metadata = answer["metadata"]
+            if not metadata.get("continue"):
+                break
+            query = query | {"continue": metadata["continue"]}
+        self.take(self._sink.settled(token, listed, self.namespace))
+        return str(metadata["resourceVersion"])
+
+    def take(self, wakes: list[Wake]) -> None:
+        """Wake whom it concerns."""
+        for one in wakes:
+            self._wake(one)
+
+    def event(self, kind: str, raw: Raw) -> None:
+        """Hand an event of a watch over."""
+        self.take(self._sink.gone(raw) if kind == "DELETED" else self._sink.seen(raw))
+
+    def watch(self, version: str) -> AsyncIterator[Raw]:
+        """The events since ``version``."""
+        query = self._query | {
+            "watch": "1",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(random.randint(*_WATCH_LASTS)),  # noqa: S311 - only spread
+        }
+        return self._transport.watch(query, _SILENCE)
+
+
+class Reflector:
+    """One kind in one namespace, or everywhere, followed for ever."""
+
+    def __init__(self, resource: str, lister: Lister) -> None:
+        self.resource = resource
+        self.synced = asyncio.Event()
+        """Set once everything was listed."""
+        self.last_alive = time.monotonic()
+        """When it last heard of the server or tried to."""
+        self._lister = lister
+        self._failures = 0
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        version = ""
+        while True:
+            self.last_alive = time.monotonic()
+            try:
+                if not version:
+                    version = await self._lister.sync()
+                    self.synced.set()
+                version = await self._watch(version)
+            except ApiError as error:
+                if error.status == _GONE:
+                    version = ""
+                await self._pause(error)
+            except Exception:
+                log.exception("following %s failed; everything is listed anew", self.resource)
+                version = ""
+                await self._pause(None)
+            metrics.record_watch_restart(self.resource)
+
+    async def resync(self) -> None:
+        """List everything once more, besides the watch."""
+        await self._lister.sync()
+
+    async def _watch(self, version: str) -> str:
+        """Follow until the server ends the watch; returns where to go on."""
+        try:
+            async with contextlib.aclosing(_closable(self._lister.watch(version))) as events:
+                async for event in events:
+                    self.last_alive = time.monotonic()
+                    self._failures = 0
+                    kind, raw = event["type"], event["object"]
+                    if kind == "ERROR":
+                        raise error_of_event(raw)
+                    version = raw["metadata"]["resourceVersion"]
+                    if kind != "BOOKMARK":
+                        self._lister.event(kind, raw)
+        except ApiError as error:
+            if error.status == _GONE:
+                raise
+            await self._pause(error)
+        return version
+
+    async def _pause(self, error: ApiError | None) -> None:
+        first, most = _BACKOFF
+        seconds = min(most, first * 2.0**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311
+        self._failures = min(self._failures + 1, 10)
+        if error is not None and error.status != _GONE:
+            log.warning("following %s: %s; again in %.1f s", self.resource, error, seconds)
+        await asyncio.sleep(seconds)
+
+
+def _closable(events: AsyncIterator[Raw]) -> Any:
+    """Watches are generators, which must be closed to give their connection back."""
+    return events
