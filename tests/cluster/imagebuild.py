@@ -1,31 +1,26 @@
-"""The operator's image: by the engine that answers, else by buildah on a base made here."""
+"""The operator's image, built only when something that goes into it has changed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import engine, prerequisites
+from tests.cluster import buildah, engine, prerequisites
 from tests.cluster.archives import archive_file
+from tests.cluster.buildah import Buildah
 from tests.cluster.engine import Engine
 from tests.cluster.errors import ClusterError
 from tests.cluster.files import locked, read_json, write_atomically
-from tests.cluster.local.sweep import unmount_below
 from tests.cluster.paths import REPOSITORY, Paths
 from tests.cluster.report import Reporter, Step
-from tests.cluster.shell import output, run_logged
+from tests.cluster.shell import run_logged
 
-BASE = "localhost/tidegate-base:1"
-BASE_SUITE = "trixie"
-BASE_PACKAGES = "python3,python3-venv,ca-certificates"
-CERTIFICATES = Path("/etc/ssl/certs")
-BUNDLE = CERTIFICATES / "ca-certificates.crt"
+BUNDLE = buildah.CERTIFICATES / "ca-certificates.crt"
 SINGLE_INPUTS = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE")
 INPUT_TREES = (("requirements", "*.txt"), ("operator", "**/*"))
 
@@ -70,125 +65,50 @@ class ImageBuilder:
             else:
                 self._with_buildah(tag, step)
 
+    @property
+    def _log(self) -> Path:
+        return self.paths.logs / "image.log"
+
     def _with_engine(self, answering: Engine, tag: str, step: Step) -> None:
-        """The engine has its own cache of layers: building again costs it a second."""
-        step.doing(f"{answering.program} build")
+        """The engine keeps layers itself: building the same again costs it a second."""
+        self._log.unlink(missing_ok=True)
         run_logged(
             answering.build(self.repository, tag),
-            self._fresh_log(),
-            on_line=lambda line: step.doing(line.strip()[-60:]),
+            self._log,
+            on_line=lambda line: step.doing(line.strip()[:60]),
         )
         step.done(f"built by {answering.program}")
 
     def _with_buildah(self, tag: str, step: Step) -> None:
         archive = archive_file(self.paths, tag)
-        arguments = _arguments()
-        wanted = fingerprint(self.repository, {**arguments, "base": self._base_key})
         stamp = archive.with_suffix(".json")
+        arguments = build_arguments(os.environ)
+        wanted = fingerprint(self.repository, {**arguments, "base": buildah.BASE_KEY})
         if archive.exists() and (read_json(stamp) or {}).get("inputs") == wanted:
-            step.done(f"unchanged, {archive}")
+            step.done("unchanged since it was built")
             return
         if os.geteuid() != 0:
             raise ClusterError(
                 "no container engine answers, and building without one needs root",
                 remedy="start Docker or Podman, or run this as root",
             )
-        began = time.monotonic()
         prerequisites.ensure(prerequisites.IMAGE_PACKAGES, self.paths, step)
-        self._ensure_base(step)
-        step.doing("buildah bud")
-        self._buildah(_bud(tag, self.repository, arguments), step)
-        scratch = archive.with_suffix(".new")
-        scratch.unlink(missing_ok=True)
-        self._buildah(["push", "--quiet", tag, f"docker-archive:{scratch}:{tag}"], step)
-        self._buildah(["rmi", "--prune"], step)
-        scratch.replace(archive)
-        write_atomically(stamp, json.dumps({"inputs": wanted}), 0o644)
-        step.done(f"built in {time.monotonic() - began:.0f} s, {archive}")
-
-    @property
-    def _base_key(self) -> str:
-        return f"{BASE} {BASE_SUITE} {BASE_PACKAGES}"
-
-    def _ensure_base(self, step: Step) -> None:
-        """Make the base image from Debian's packages: no registry, the same Python 3.13."""
-        stamp = self.paths.images / "base.json"
-        if (read_json(stamp) or {}).get("base") == self._base_key and self._has(BASE):
-            return
-        rootfs = self.paths.images / "base-rootfs"
-        _clear(rootfs)
-        packed = self.paths.images / "base-rootfs.tar"
-        options = ["--variant=minbase", f"--include={BASE_PACKAGES}"]
-        run_logged(
-            ["debootstrap", *options, BASE_SUITE, str(rootfs)],
-            self._log,
-            on_line=lambda line: step.doing(f"base image: {line.strip()[-50:]}"),
-            remedy="debootstrap needs Debian's packages and, on other systems, Debian's keyring",
-        )
-        skipped = ["--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*"]
-        words = ["--numeric-owner", *skipped, "-C", str(rootfs), "-cf", str(packed), "."]
-        run_logged(["tar", *words], self._log)
-        name = self._buildah_output(["from", "scratch"])
-        self._buildah(["add", name, str(packed), "/"], step)
-        self._buildah(["config", "--cmd", "python3", name], step)
-        self._buildah(["commit", "--rm", name, BASE], step)
-        packed.unlink()
-        _clear(rootfs)
-        write_atomically(stamp, json.dumps({"base": self._base_key}), 0o644)
-
-    @property
-    def _log(self) -> Path:
-        return self.paths.logs / "image.log"
-
-    def _fresh_log(self) -> Path:
         self._log.unlink(missing_ok=True)
-        return self._log
-
-    def _command(self, words: list[str]) -> list[str]:
-        """Buildah with a store of its own: nobody's other images are touched."""
-        store = self.paths.cache / "buildah"
-        places = ["--root", str(store / "root"), "--runroot", str(store / "run")]
-        return ["buildah", *places, "--storage-driver", "vfs", *words]
-
-    def _buildah(self, words: list[str], step: Step) -> None:
-        def tell(line: str) -> None:
-            step.doing(line.strip()[-60:])
-
-        run_logged(self._command(words), self._log, on_line=tell)
-
-    def _buildah_output(self, words: list[str]) -> str:
-        return output(self._command(words)).strip()
-
-    def _has(self, image: str) -> bool:
-        try:
-            self._buildah_output(["inspect", "--type", "image", image])
-        except ClusterError:
-            return False
-        return True
+        builder = Buildah(self.paths, self._log)
+        builder.ensure_base(step)
+        began = time.monotonic()
+        builder.build(self.repository, tag, arguments, step)
+        builder.save(tag, archive, step)
+        builder.tidy(step)
+        write_atomically(stamp, json.dumps({"inputs": wanted}), 0o644)
+        step.done(f"built by buildah in {time.monotonic() - began:.0f} s, {archive}")
 
 
-def _bud(tag: str, folder: Path, arguments: Mapping[str, str]) -> list[str]:
-    """Return buildah's words: no namespaces of its own (chroot), the machine's CAs for pip."""
-    words = ["bud", "--isolation", "chroot", "--format", "docker", "--tag", tag]
-    for name, value in arguments.items():
-        words += ["--build-arg", f"{name}={value}"]
-    if "PIP_CERT" in arguments:
-        words += ["--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
-    return [*words, str(folder)]
-
-
-def _arguments() -> dict[str, str]:
+def build_arguments(env: Mapping[str, str]) -> dict[str, str]:
     """Return the build arguments that this machine needs; none of them stays in the image."""
-    arguments = {"BASE_IMAGE": BASE}
+    arguments = {"BASE_IMAGE": buildah.BASE}
     if BUNDLE.exists():
         arguments["PIP_CERT"] = str(BUNDLE)
-    index = os.environ.get("PIP_INDEX_URL")
-    if index:
-        arguments["PIP_INDEX_URL"] = index
+    if env.get("PIP_INDEX_URL"):
+        arguments["PIP_INDEX_URL"] = env["PIP_INDEX_URL"]
     return arguments
-
-
-def _clear(folder: Path) -> None:
-    """Remove a half-made root file system, and first what a killed run left mounted in it."""
-    unmount_below(folder)
-    shutil.rmtree(folder, ignore_errors=True)

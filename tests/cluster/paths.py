@@ -58,6 +58,11 @@ class Paths:
         return self.cache / "current.json"
 
     @property
+    def machine_before(self) -> Path:
+        """What the local cluster found on the machine and ``down`` puts back."""
+        return self.cache / "machine-before.json"
+
+    @property
     def lock(self) -> Path:
         """Held while a cluster is being changed."""
         return self.cache / "cluster.lock"

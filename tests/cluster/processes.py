@@ -89,7 +89,9 @@ class Identity:
                 return
 
 
-def start_detached(argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> Identity:
+def start_detached(
+    argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+) -> Identity:
     """Start a program in a session of its own, with its output appended to ``log``."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as sink:
@@ -107,9 +109,7 @@ def start_detached(argv: Sequence[str], log: Path, env: Mapping[str, str] | None
     return Identity(process.pid, int(fields[START_FIELD]) if fields else 0, boot_id())
 
 
-def wait_until(
-    condition: Callable[[], bool], seconds: float, *, pause: float = POLL
-) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float, *, pause: float = POLL) -> bool:
     """Return whether a condition came true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -124,8 +124,13 @@ def stop(identities: Iterable[Identity], patience: float = 10.0) -> None:
     found = [identity for identity in identities if identity.alive]
     for identity in found:
         identity.signal(signal.SIGTERM)
-    if wait_until(lambda: not any(identity.alive for identity in found), patience):
-        return
+    if not wait_until(lambda: not any(identity.alive for identity in found), patience):
+        kill(found)
+
+
+def kill(identities: Iterable[Identity], patience: float = 10.0) -> None:
+    """End processes at once, where nothing they could still write is wanted."""
+    found = list(identities)
     for identity in found:
         identity.signal(signal.SIGKILL)
     wait_until(lambda: not any(identity.alive for identity in found), patience)

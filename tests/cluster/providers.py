@@ -107,7 +107,7 @@ def _choose(paths: Paths, report: Reporter) -> Current:
             machine.check()
         except ClusterError:
             raise error from None
-        report.say(f"  – kind can't be had here ({error}): plain processes instead")
+        report.say(f"  - kind can't be had here ({error}): plain processes instead")
         return LocalCluster(paths, report).up()
 
 
@@ -128,6 +128,6 @@ def _engine() -> Engine:
     if answering is None:
         raise ClusterError(
             "no container engine answers on this machine, and kind needs one",
-            remedy="start Docker or Podman, or take plain processes: --provider local (root, Linux)",
+            remedy="start Docker or Podman, or take --provider local (root, Linux)",
         )
     return answering

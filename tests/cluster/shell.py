@@ -52,7 +52,9 @@ def run_logged(
         raise ClusterError(message, log=log, remedy=remedy)
 
 
-def output(argv: Sequence[str], *, timeout: float = 60.0, env: Mapping[str, str] | None = None) -> str:
+def output(
+    argv: Sequence[str], *, timeout: float = 60.0, env: Mapping[str, str] | None = None
+) -> str:
     """Return what a short command prints; raise ClusterError with its words if it fails."""
     try:
         result = subprocess.run(

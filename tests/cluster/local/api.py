@@ -17,7 +17,9 @@ TIMEOUT = 5.0
 
 
 def _context(layout: Layout) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(pki.certificate_file(layout.pki, pki.AUTHORITY)))
+    context = ssl.create_default_context(
+        cafile=str(pki.certificate_file(layout.pki, pki.AUTHORITY))
+    )
     context.load_cert_chain(
         pki.certificate_file(layout.pki, "admin"), pki.key_file(layout.pki, "admin")
     )

@@ -39,9 +39,6 @@ FIRST_PORTS = {
 }
 """Below the range of outgoing connections and of NodePorts; the next free one is taken."""
 
-FIXED_FOLDERS = ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
-"""Where containerd's shims, the CNI library and the kubelet write whatever they are told."""
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -56,10 +53,6 @@ class Layout:
     pod_range: str
     service_range: str
     ports: dict[str, int] = field(default_factory=dict)
-    forwarding: str = "1"
-    """What net.ipv4.ip_forward was before, so that ``down`` can put it back."""
-    new_folders: tuple[str, ...] = ()
-    """Folders with fixed names that were not there before; ``down`` removes them if empty."""
     format: int = FORMAT
 
     @property
@@ -132,7 +125,7 @@ class Layout:
         if found is None or found.get("format") != FORMAT:
             return None
         try:
-            return cls(**{**found, "new_folders": tuple(found.get("new_folders", ()))})
+            return cls(**found)
         except TypeError:
             return None
 
@@ -153,8 +146,6 @@ def decide(state: Path, binaries: Path, version: str) -> Layout:
         pod_range=pods,
         service_range=services,
         ports=free_ports(),
-        forwarding=Path("/proc/sys/net/ipv4/ip_forward").read_text().strip(),
-        new_folders=tuple(folder for folder in FIXED_FOLDERS if not Path(folder).exists()),
     )
 
 
@@ -201,7 +192,9 @@ def _free(port: int) -> bool:
     return True
 
 
-def free_ranges(routes: Iterable[str], ranges: Sequence[tuple[str, str]] = RANGES) -> tuple[str, str]:
+def free_ranges(
+    routes: Iterable[str], ranges: Sequence[tuple[str, str]] = RANGES
+) -> tuple[str, str]:
     """Return the first pair of ranges that overlaps none of the routes."""
     used = [ipaddress.ip_network(route, strict=False) for route in routes]
     for pair in ranges:

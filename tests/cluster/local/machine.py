@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 
 from tests.cluster import processes
 from tests.cluster.errors import ClusterError
-from tests.cluster.files import write_atomically
+from tests.cluster.files import read_json, write_atomically
 from tests.cluster.local import parts
 from tests.cluster.local.layout import CGROUP
 from tests.cluster.paths import VOLATILE
@@ -21,6 +22,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 SHIM = "containerd-shim-runc-v2"
 PROGRAMS = frozenset({*parts.NAMES, SHIM})
 NODES = frozenset({"kubelet", "kube-proxy", "k3s", "k0s"})
+FIXED_FOLDERS = ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
+"""Where containerd's shims, the CNI library and the kubelet write whatever they are told."""
 OWNER = VOLATILE / "owner"
 """Names the state folder of the cluster that this machine runs."""
 
@@ -62,6 +65,36 @@ def refuse_rivals(state: Path) -> None:
 def strays(state: Path) -> list[Identity]:
     """Return processes of ours, those that no pid file knows of included."""
     return processes.find(PROGRAMS, (str(state), str(VOLATILE)))
+
+
+def remember(before: Path) -> None:
+    """Note how the machine was before the first cluster; kept until ``put_back``."""
+    if read_json(before) is None:
+        facts = {
+            "forwarding": FORWARDING.read_text().strip(),
+            "new_folders": [name for name in FIXED_FOLDERS if not Path(name).exists()],
+        }
+        write_atomically(before, json.dumps(facts) + "\n", 0o644)
+
+
+def put_back(before: Path) -> None:
+    """Make the machine as it was noted: packet forwarding, and folders nobody else uses."""
+    facts = read_json(before) or {}
+    if facts.get("forwarding") == "0":
+        FORWARDING.write_text("0")
+    for name in facts.get("new_folders", []):
+        _remove_if_empty(Path(name))
+    before.unlink(missing_ok=True)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing but folders and sockets: others may use it by now."""
+    inside = sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True)
+    if all(path.is_socket() or (path.is_dir() and not path.is_symlink()) for path in inside):
+        for path in inside:
+            path.unlink() if path.is_socket() else path.rmdir()
+        if folder.is_dir():
+            folder.rmdir()
 
 
 def prepare(state: Path) -> None:

@@ -197,9 +197,7 @@ def _scheduler(layout: Layout) -> Part:
         f"--tls-cert-file={certificate}",
         f"--tls-private-key-file={key}",
     )
-    return Part(
-        "kube-scheduler", argv, well=lambda: api.answers(layout, "scheduler", "/healthz")
-    )
+    return Part("kube-scheduler", argv, well=lambda: api.answers(layout, "scheduler", "/healthz"))
 
 
 def _kubelet(layout: Layout) -> Part:

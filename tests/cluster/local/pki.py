@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from tests.cluster.files import write_atomically
 from tests.cluster.local.layout import ADMIN, NODE_NAME, Layout
 
-LIFETIME = datetime.timedelta(days=3650)
-SPARE = datetime.timedelta(days=2)
+LIFETIME = dt.timedelta(days=3650)
+SPARE = dt.timedelta(days=2)
 AUTHORITY = "ca"
 SERVICE_ACCOUNTS = "service-accounts"
 BOTH = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
@@ -43,7 +43,12 @@ def identities(layout: Layout) -> tuple[Identity, ...]:
         "kubernetes.default.svc.cluster.local".rsplit(".", cut)[0] for cut in range(5)
     )
     return (
-        Identity("apiserver", "kube-apiserver", "", (*local, layout.node_ip, layout.service_ip, *kubernetes)),
+        Identity(
+            "apiserver",
+            "kube-apiserver",
+            "",
+            (*local, layout.node_ip, layout.service_ip, *kubernetes),
+        ),
         Identity("apiserver-client", "kube-apiserver-client", "system:masters"),
         Identity("etcd", "etcd", "", local),
         Identity("controller-manager", "system:kube-controller-manager", "", local),
@@ -65,7 +70,7 @@ def key_file(folder: Path, name: str) -> Path:
     return folder / f"{name}.key"
 
 
-def faults(layout: Layout, now: datetime.datetime) -> list[str]:
+def faults(layout: Layout, now: dt.datetime) -> list[str]:
     """Return the names of what is missing, damaged, foreign or about to expire."""
     folder = layout.pki
     authority = _load(folder, AUTHORITY, now)
@@ -79,7 +84,7 @@ def faults(layout: Layout, now: datetime.datetime) -> list[str]:
     return found
 
 
-def mend(layout: Layout, now: datetime.datetime) -> None:
+def mend(layout: Layout, now: dt.datetime) -> None:
     """Make anew whatever has a fault; a new CA makes everything else new, too."""
     folder = layout.pki
     faulty = faults(layout, now)
@@ -100,15 +105,11 @@ def _is_key_pair(folder: Path, name: str) -> bool:
     return isinstance(key, Key) and key.public_key() == public
 
 
-def _is_for(
-    certificate: x509.Certificate, identity: Identity, authority: x509.Certificate
-) -> bool:
+def _is_for(certificate: x509.Certificate, identity: Identity, authority: x509.Certificate) -> bool:
     return _issued_by(certificate, authority) and _serves(certificate, identity)
 
 
-def _load(
-    folder: Path, name: str, now: datetime.datetime
-) -> tuple[x509.Certificate, Key] | None:
+def _load(folder: Path, name: str, now: dt.datetime) -> tuple[x509.Certificate, Key] | None:
     """Return a certificate and its key if both are whole, fit each other and are in date."""
     try:
         certificate = x509.load_pem_x509_certificate(certificate_file(folder, name).read_bytes())
@@ -150,7 +151,7 @@ def _alternative_names(identity: Identity) -> list[x509.GeneralName]:
     return names
 
 
-def _builder(subject: x509.Name, key: Key, now: datetime.datetime) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, key: Key, now: dt.datetime) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -161,7 +162,7 @@ def _builder(subject: x509.Name, key: Key, now: datetime.datetime) -> x509.Certi
     )
 
 
-def _make_authority(folder: Path, now: datetime.datetime) -> tuple[x509.Certificate, Key]:
+def _make_authority(folder: Path, now: dt.datetime) -> tuple[x509.Certificate, Key]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tidegate-local-cluster")])
     usage = x509.KeyUsage(
@@ -185,7 +186,7 @@ def _issue(
     folder: Path,
     identity: Identity,
     authority: tuple[x509.Certificate, Key],
-    now: datetime.datetime,
+    now: dt.datetime,
 ) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     words = [x509.NameAttribute(NameOID.COMMON_NAME, identity.user)]
@@ -198,7 +199,8 @@ def _issue(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage(BOTH), critical=False)
         .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
         )
     )
     if identity.hosts:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.cluster import prerequisites, processes, toolchain
 from tests.cluster.errors import ClusterError
@@ -58,13 +57,14 @@ class LocalCluster:
     def down(self) -> None:
         """End what ``up`` started and take away its traces; quiet if there are none."""
         with self.report.step("local cluster") as step:
-            if not self.paths.state.exists():
+            if not self.paths.state.exists() and not self.paths.machine_before.exists():
                 step.done("none here")
                 return
             machine.check()
             machine.refuse_rivals(self.paths.state)
             step.doing("ending its processes, taking away mounts, network and data")
-            sweep.everything(self.paths.state, Layout.load(self.paths.state))
+            sweep.everything(self.paths.state)
+            machine.put_back(self.paths.machine_before)
             step.done("gone; compiled programs and images are kept")
 
     def status(self) -> Status:
@@ -113,7 +113,7 @@ class LocalCluster:
             return layout
         if self.paths.state.exists() or machine.strays(self.paths.state):
             with self.report.step("an earlier cluster") as step:
-                sweep.everything(self.paths.state, layout)
+                sweep.everything(self.paths.state)
                 step.done(f"cleared away: {problem}")
         return None
 
@@ -129,10 +129,11 @@ class LocalCluster:
         """Make certificates and settings whole; parts with outdated certificates end first."""
         if _from_before_reboot(layout):
             sweep.after_reboot(layout)
-        now = datetime.datetime.now(tz=datetime.UTC)
+        now = dt.datetime.now(tz=dt.UTC)
         if pki.faults(layout, now):
             processes.stop(_alive(layout, parts.NAMES))
             pki.mend(layout, now)
+        machine.remember(self.paths.machine_before)
         machine.prepare(layout.root)
         configs.write_all(layout)
         layout.audit_log.parent.mkdir(parents=True, exist_ok=True)

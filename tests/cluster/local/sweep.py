@@ -20,7 +20,7 @@ PATIENCE = 10.0
 POD_LOG_LINKS = Path("/var/log/containers")
 
 
-def everything(state: Path, layout: Layout | None) -> None:
+def everything(state: Path) -> None:
     """End what is left of a cluster and remove its traces, data included.
 
     Raises:
@@ -33,8 +33,6 @@ def everything(state: Path, layout: Layout | None) -> None:
     if Path(f"/sys/class/net/{BRIDGE}").exists():
         succeeds(["ip", "link", "delete", BRIDGE])
     rules.remove_all()
-    if layout is not None and layout.forwarding == "0":
-        machine.FORWARDING.write_text("0")
     _remove_log_links(state)
     for folder in (VOLATILE, state):
         shutil.rmtree(folder, ignore_errors=True)
@@ -43,8 +41,6 @@ def everything(state: Path, layout: Layout | None) -> None:
                 f"{folder} could not be removed whole",
                 remedy="look into /proc/mounts for what is mounted in it",
             )
-    for folder in layout.new_folders if layout is not None else ():
-        _remove_if_empty(Path(folder))
 
 
 def after_reboot(layout: Layout) -> None:
@@ -58,11 +54,12 @@ def after_reboot(layout: Layout) -> None:
 def end_processes(state: Path) -> None:
     """End the parts, the pods and their shims.
 
-    The pods before containerd's shims: a shim that is asked to end waits for its pod.
+    Their data goes, too, so nothing has to end in order; but the kubelet and containerd end
+    before the pods, or they would start them again.
     """
-    processes.stop(i for i in machine.strays(state) if i.program != machine.SHIM)
+    processes.kill(each for each in machine.strays(state) if each.program != machine.SHIM)
     _end_pods()
-    processes.stop(machine.strays(state), patience=2.0)
+    processes.kill(machine.strays(state))
 
 
 def _pod_processes() -> set[int]:
@@ -130,13 +127,3 @@ def _remove_log_links(state: Path) -> None:
     for link in POD_LOG_LINKS.iterdir() if POD_LOG_LINKS.is_dir() else ():
         if link.is_symlink() and str(link.readlink()).startswith(f"{state}/"):
             link.unlink()
-
-
-def _remove_if_empty(folder: Path) -> None:
-    """Remove a folder that holds nothing but folders: others may have come to use it."""
-    if not folder.is_dir():
-        return
-    inside = list(folder.rglob("*"))
-    if all(path.is_dir() and not path.is_symlink() for path in inside):
-        for path in sorted([*inside, folder], key=lambda path: len(path.parts), reverse=True):
-            path.rmdir()
