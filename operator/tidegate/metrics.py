@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import REGISTRY, Collector
 
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LAG: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
@@ -32,7 +32,7 @@ _FALLBACKS = Counter(
 _NODE_DURATION = Histogram(
     "tidegate_node_duration_seconds", "How long nodes took.", ("result",), buckets=_LONG
 )
-_WAVES = Counter("tidegate_waves_total", "Waves that began.")
+_WAVES = Counter("tidegate_waves_total", "Waves that ended.")
 _START_LAG = Histogram(
     "tidegate_job_start_lag_seconds", "From a Job's creation to its pod running.", buckets=_LAG
 )
@@ -74,7 +74,7 @@ _LEADER = Gauge("tidegate_leader", "Whether this replica leads (1) or stands by 
 _BUILD = Gauge("tidegate_build_info", "Always 1; the labels tell the version.", ("version",))
 
 
-def record_workflow_finished(value: float, namespace: str, result: str) -> None:
+def record_workflow_finished(value: float, result: str, namespace: str) -> None:
     """A run ended as ``result`` after ``value`` seconds."""
     _FINISHED.labels(namespace, result).inc()
     _DURATION.labels(result).observe(value)
@@ -90,7 +90,7 @@ def record_node_retried(value: float) -> None:
     _RETRIES.inc(value)
 
 
-def record_node_fallback(value: float, result: str) -> None:
+def record_fallback_finished(value: float, result: str) -> None:
     """``value`` fallbacks ended as ``result``."""
     _FALLBACKS.labels(result).inc(value)
 
@@ -100,8 +100,8 @@ def record_node_finished(value: float, result: str) -> None:
     _NODE_DURATION.labels(result).observe(value)
 
 
-def record_wave_started(value: float) -> None:
-    """``value`` waves began."""
+def record_wave_finished(value: float) -> None:
+    """``value`` waves ended."""
     _WAVES.inc(value)
 
 
@@ -176,22 +176,20 @@ _OBSERVERS: Final[Mapping[str, Callable[..., None]]] = {
     "workflow_finished": record_workflow_finished,
     "node_attempt_ended": record_node_attempt_ended,
     "node_retried": record_node_retried,
-    "node_fallback": record_node_fallback,
+    "fallback_finished": record_fallback_finished,
     "node_finished": record_node_finished,
-    "wave_started": record_wave_started,
-    "job_start_lag": record_job_start_lag,
-    "job_finish_lag": record_job_finish_lag,
-    "handoff": record_handoff,
+    "wave_finished": record_wave_finished,
 }
+_BY_NAMESPACE: Final = frozenset({"workflow_finished"})
 
 
-def record(name: str, value: float, labels: Sequence[str]) -> None:
-    """Record what a plan observed.
+def record(name: str, value: float, labels: Sequence[str], namespace: str) -> None:
+    """Record what a plan for a Workflow in ``namespace`` observed.
 
     Raises:
         KeyError: there is no metric of that name; a bug.
     """
-    _OBSERVERS[name](value, *labels)
+    _OBSERVERS[name](value, *labels, *((namespace,) if name in _BY_NAMESPACE else ()))
 
 
 class _Phases(Collector):

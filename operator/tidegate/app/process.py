@@ -27,6 +27,7 @@ from tidegate.cluster.client import Client
 from tidegate.cluster.events import Teller
 from tidegate.cluster.gate import Gate, Pace
 from tidegate.cluster.hands import Hands
+from tidegate.cluster.lags import Lags
 from tidegate.cluster.lease import Elector, Leadership, LeaseTimes
 from tidegate.cluster.memory import Wake
 from tidegate.cluster.queue import Queue
@@ -54,7 +55,7 @@ class Process:
         self._access = access
         clock = SystemClock()
         api = KubeApi(client)
-        self._view = View(excluded(settings))
+        self._view = View(excluded(settings), Lags().observe)
         self._queue = Queue(clock)
         self._gate = Gate(
             self._view,

@@ -72,7 +72,12 @@ class Teller:
         """Hand over for telling; never raises, never waits."""
         for observation in observations:
             try:
-                metrics.record(observation.name, observation.value, observation.labels)
+                metrics.record(
+                    observation.name,
+                    observation.value,
+                    observation.labels,
+                    workflow.key.namespace,
+                )
             except Exception:
                 log.exception("no metric takes %r", observation)
         for note in notes:

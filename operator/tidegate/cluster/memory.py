@@ -5,7 +5,7 @@ change concerns, but not where the news came from nor whether it is late.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from tidegate.api.identity import AttemptId, WorkflowKey
@@ -16,6 +16,10 @@ from tidegate.facts.raw import Raw, mapping, text
 
 _DEAD_KEPT = 8192
 """How many uids of deleted objects are remembered, against events that come after all."""
+
+
+Observer = Callable[[str, AttemptFact, AttemptFact], None]
+"""Told of every attempt that changed: its Workflow's uid, the fact before and after."""
 
 
 class Wake(NamedTuple):
@@ -87,7 +91,8 @@ def version_number(version: str) -> int:
 class Memory:
     """Rows, Jobs and pods, and the links between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, observe: Observer | None = None) -> None:
+        self._observe = observe
         self.rows: dict[str, Row] = {}
         """By the Workflow's uid; a row may be there before its Workflow was seen."""
         self.uids: dict[WorkflowKey, str] = {}
@@ -186,7 +191,11 @@ class Memory:
         if after.job and rows.waits_for_pod(after):
             self.podless[after.job.uid] = attempt
         self._drop_if_empty(row)
-        if not row.known or before == after:
+        if before == after:
+            return []
+        if self._observe is not None:
+            self._observe(row.uid, before, after)
+        if not row.known:
             return []
         return [Wake(row.key, hot=_ends(after) > _ends(before))]
 

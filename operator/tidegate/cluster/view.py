@@ -15,6 +15,7 @@ from tidegate.api.identity import AttemptId, WorkflowKey, job_name
 from tidegate.cluster import ports, rows
 from tidegate.cluster.memory import (
     Memory,
+    Observer,
     PodEntry,
     Wake,
     uid_of,
@@ -51,9 +52,9 @@ class View:
     returned Workflows on.
     """
 
-    def __init__(self, excluded: Collection[str] = ()) -> None:
+    def __init__(self, excluded: Collection[str] = (), observe: Observer | None = None) -> None:
         self._excluded = frozenset(excluded)
-        self._memory = Memory()
+        self._memory = Memory(observe)
         self._tick = 0
 
     # What the reconcile loop asks
