@@ -40,10 +40,12 @@ class _Draft:
     live: int = 0
     prove: list[AttemptId] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
+    stepped: set[str] = field(default_factory=set)
 
     def take(self, name: str, step: NodeStep) -> None:
         """Add the step of one node or handler."""
         self.nodes[name] = step.status
+        self.stepped.add(name)
         if step.wants is not None:
             self.wants[name] = step.wants
         if step.prove is not None:
@@ -100,17 +102,29 @@ def _step_nodes(context: Context, draft: _Draft) -> None:
         node = draft.nodes[name]
         if node.phase is NodePhase.RUNNING:
             draft.take(name, tasks.step_task(name, node, _role(context, name), context))
+    while _step_ready_nodes(context, draft):
+        pass  # an attempt that was taken up and has ended already may have made others ready
+
+
+def _step_ready_nodes(context: Context, draft: _Draft) -> bool:
+    """Step the nodes that became ready; whether any of them proved to have ended."""
     wave = current_wave(context.workflow, draft.nodes)
     ending = context.recorded.ending is not None
+    any_ended = False
     for name in _in_order(context):
         node = draft.nodes[name]
-        if node.phase in (NodePhase.PENDING, NodePhase.RETRYING) and (
-            node.phase is NodePhase.RETRYING
-            or is_ready(context.workflow, name, draft.nodes, wave, ending=ending)
+        if name in draft.stepped or node.phase.has_ended:
+            continue
+        if node.phase is not NodePhase.RETRYING and not is_ready(
+            context.workflow, name, draft.nodes, wave, ending=ending
         ):
-            role = _role(context, name)
-            step = tasks.adopt(name, node, role, context)
-            draft.take(name, step or tasks.step_task(name, node, role, context))
+            continue
+        role = _role(context, name)
+        step = tasks.adopt(name, node, role, context)
+        step = step or tasks.step_task(name, node, role, context)
+        draft.take(name, step)
+        any_ended = any_ended or step.status.phase.has_ended
+    return any_ended
 
 
 def _latched(context: Context, status: WorkflowStatus, draft: _Draft) -> WorkflowStatus:
