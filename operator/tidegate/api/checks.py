@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from tidegate.api.duration import shorten
 from tidegate.api.faults import Hints
+from tidegate.api.fields import NAME_PATTERN
 from tidegate.api.graph import find_cycles
-from tidegate.api.spec import NAME_PATTERN
 from tidegate.errors import Fault
 
 _MAX_WORKFLOW_NAME: Final = 63
@@ -97,6 +97,9 @@ def _duplicate_names(raw: Mapping[str, Any], names: _Names) -> Iterator[Fault]:
 
 def _dependency_faults(names: _Names, hints: Hints) -> Iterator[Fault]:
     for node, dependencies in names.dependencies.items():
+        unique = set(dependencies)
+        if len(unique) == len(dependencies) and node not in unique and unique <= names.nodes.keys():
+            continue
         path = f"spec.nodes[{shorten(node)}].dependsOn"
         for other in dict.fromkeys(dependencies):
             if dependencies.count(other) > 1:

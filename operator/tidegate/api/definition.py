@@ -9,6 +9,7 @@ never change.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,7 @@ from tidegate.api.spec import WorkflowSpec
 from tidegate.api.task import RetryPolicy, Task
 
 LATEST_FORMAT: Final = 1
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 
 def definition(task: Task, fallback: Task | None = None, format: int = LATEST_FORMAT) -> str:  # noqa: A002
@@ -54,7 +56,7 @@ def _canonical_1(task: Task) -> Mapping[str, Any]:
     fields = {
         "name": task.name,
         "dependsOn": sorted(task.depends_on),
-        "trigger": task.trigger.value,
+        "trigger": task.trigger,
         "retry": _retry_1(task.retry) if task.retry else None,
         "fallback": task.fallback,
         "allowFailure": task.allow_failure,
@@ -69,10 +71,10 @@ def _canonical_1(task: Task) -> Mapping[str, Any]:
         "envFrom": task.env_from,
         "workingDir": task.working_dir,
         "resources": task.resources,
-        "volumeMounts": sorted(task.volume_mounts, key=lambda mount: str(mount["mountPath"])),
+        "volumeMounts": sorted(task.volume_mounts, key=itemgetter("mountPath")),
         "template": task.template,
     }
-    return {key: value for key, value in fields.items() if value not in (None, (), [], {}, False)}
+    return {key: value for key, value in fields.items() if value}
 
 
 def _retry_1(retry: RetryPolicy) -> Mapping[str, Any]:
@@ -81,7 +83,7 @@ def _retry_1(retry: RetryPolicy) -> Mapping[str, Any]:
         "base": _milliseconds(retry.base),
         "factor": float(retry.factor),
         "cap": _milliseconds(retry.cap),
-        "jitter": retry.jitter.value,
+        "jitter": retry.jitter,
         "maxDuration": _milliseconds(retry.max_duration),
         "retry": sorted(retry.retry_codes),
         "fail": sorted(retry.fail_codes),
@@ -90,7 +92,7 @@ def _retry_1(retry: RetryPolicy) -> Mapping[str, Any]:
 
 
 def _milliseconds(duration: timedelta | None) -> int | None:
-    return None if duration is None else duration // timedelta(milliseconds=1)
+    return None if duration is None else duration // _MILLISECOND
 
 
 _FORMATS: Final[Mapping[int, Callable[[Task], Mapping[str, Any]]]] = {1: _canonical_1}

@@ -62,6 +62,8 @@ def _parse(value: object, pattern: re.Pattern[str], least: timedelta, remedy: st
 def shorten(value: object, length: int = 40) -> str:
     """``value`` as it may stand in a message: short, on one line."""
     text = value if isinstance(value, str) else repr(value)
+    if len(text) <= length and text.isprintable():
+        return text
     text = "".join(ch if ch.isprintable() else "?" for ch in text[: length + 1])
     return text if len(text) <= length else f"{text[:length]}…"
 

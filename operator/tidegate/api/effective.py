@@ -43,8 +43,9 @@ class Tasks:
 def effective_tasks(spec: WorkflowSpec) -> Tasks:
     """The tasks of a spec whose names have been found to fit together."""
     base = merge_template(None, spec.defaults.template)
-    bare_standbys = {s.name: _task(s, spec.defaults, base) for s in spec.standbys}
-    bare_nodes = {n.name: _task(n, spec.defaults, base) for n in spec.nodes}
+    retry = _retry_policy(spec.defaults.retry)
+    bare_standbys = {s.name: _task(s, spec.defaults, base, None) for s in spec.standbys}
+    bare_nodes = {n.name: _task(n, spec.defaults, base, retry) for n in spec.nodes}
     standbys = {name: _defined(task, None) for name, task in bare_standbys.items()}
     nodes = {
         name: _defined(task, bare_standbys[task.fallback] if task.fallback else None)
@@ -79,14 +80,17 @@ def main_container(template: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return _NOTHING
 
 
-def _task(spec: TaskSpec, defaults: Defaults, base: Mapping[str, Any]) -> Task:
+def _task(
+    spec: TaskSpec, defaults: Defaults, base: Mapping[str, Any], retry: RetryPolicy | None
+) -> Task:
+    """The task without its definition; ``retry`` and the template ``base`` are what it inherits."""
     node = spec if isinstance(spec, NodeSpec) else None
     main = main_container(spec.template)
     return Task(
         name=spec.name,
         depends_on=node.depends_on if node else (),
         trigger=node.trigger if node else Trigger.DEPENDENCIES_SUCCEEDED,
-        retry=_retry_policy(spec.retry or (defaults.retry if node else None)),
+        retry=_retry_policy(spec.retry) if spec.retry else retry,
         fallback=node.fallback if node else None,
         allow_failure=node.allow_failure if node else False,
         timeout=spec.timeout or defaults.timeout,

@@ -6,32 +6,32 @@ that nodes inherit from ``defaults`` have no default here: it is applied after t
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, Field, StringConstraints
 
 from tidegate.api.duration import BackoffDuration, Duration
+from tidegate.api.fields import (
+    MAX_NODES,
+    MAX_STANDBYS,
+    SET,
+    WHOLE,
+    Argument,
+    Codes,
+    Count,
+    Env,
+    EnvFroms,
+    Flag,
+    Foreign,
+    Handlers,
+    Image,
+    Name,
+    Shell,
+    VolumeMount,
+    Words,
+    list_map,
+)
 from tidegate.api.model import Model
-
-NAME_PATTERN: Final = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-MAX_NODES: Final = 500
-MAX_STANDBYS: Final = 64
-MAX_ARGUMENT: Final = 131_071
-"""Bytes: the longest single argument that Linux passes to a program."""
-MAX_CAP: Final = timedelta(hours=24)
-
-_LIST_TYPE: Final = "x-kubernetes-list-type"
-_KEEP: Final = "x-kubernetes-preserve-unknown-fields"
-
-
-def _list_map(key: str) -> dict[str, Any]:
-    return {_LIST_TYPE: "map", "x-kubernetes-list-map-keys": [key]}
-
-
-_WHOLE: Final[dict[str, Any]] = {"x-kubernetes-map-type": "atomic"}
-"""Owned and replaced whole: one entry in managedFields, which every status write goes through."""
-_SET: Final[dict[str, Any]] = {_LIST_TYPE: "set"}
-_ATOMIC: Final[dict[str, Any]] = {_LIST_TYPE: "atomic"}
 
 
 class Execution(StrEnum):
@@ -79,83 +79,6 @@ class Jitter(StrEnum):
     EQUAL = "Equal"
 
 
-def _variable(value: dict[str, Any]) -> dict[str, Any]:
-    if not (isinstance(value.get("name"), str) and value["name"]):
-        raise ValueError("needs a name")
-    if not isinstance(value.get("value"), str | None):
-        raise ValueError("value must be text; put it in quotes")  # noqa: TRY004 - pydantic
-    if not isinstance(value.get("valueFrom"), dict | None):
-        raise ValueError("valueFrom must be an object")  # noqa: TRY004
-    return value
-
-
-def _mount(value: dict[str, Any]) -> dict[str, Any]:
-    if not all(isinstance(value.get(k), str) and value[k] for k in ("name", "mountPath")):
-        raise ValueError("needs a name (of a volume) and a mountPath")
-    return value
-
-
-def _text(description: str, most: int, least: int = 0) -> dict[str, Any]:
-    bounds = {"minLength": least} if least else {}
-    return {"type": "string", "description": description, "maxLength": most} | bounds
-
-
-def _flag(description: str) -> dict[str, Any]:
-    return {"type": "boolean", "description": description}
-
-
-def _object(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:
-    """An object of Kubernetes' own; fields that are newer than this version are kept.
-
-    Fields are declared where items have merge keys: the CRD's lock compares declared fields alone
-    once one is declared.
-    """
-    schema: dict[str, Any] = {"type": "object", _KEEP: True, **_WHOLE}
-    if properties:
-        schema |= {"required": list(required), "properties": properties}
-    return schema
-
-
-_ENV_SCHEMA: Final = _object(
-    ("name",),
-    name=_text("Name of the variable.", 1024, 1),
-    value=_text("Its value; references of Tidegate and of Kubernetes are replaced.", 131_071),
-    valueFrom=_object()
-    | {"description": "A source for the value, as in a container of Kubernetes."},
-)
-_MOUNT_SCHEMA: Final = _object(
-    ("name", "mountPath"),
-    name=_text("Name of a volume of the template's spec.volumes.", 63, 1),
-    mountPath=_text("Where the container sees it.", 4096, 1),
-    subPath=_text("Path within the volume.", 4096),
-    subPathExpr=_text("Path within the volume, with $(VAR) replaced by variables.", 4096),
-    readOnly=_flag("Whether it can't be written."),
-    recursiveReadOnly=_text("Whether mounts below can't be written either.", 64),
-    mountPropagation=_text("How mounts reach the container and back.", 64),
-)
-
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=40)]
-"""A DNS label of at most 40 characters."""
-Argument = Annotated[str, StringConstraints(max_length=MAX_ARGUMENT)]
-Count = Annotated[int, Field(strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
-ExitCode = Annotated[int, Field(strict=True, ge=1, le=255)]
-EnvVar = Annotated[dict[str, Any], AfterValidator(_variable), WithJsonSchema(_ENV_SCHEMA)]
-EnvFrom = Annotated[dict[str, Any], WithJsonSchema(_object())]
-VolumeMount = Annotated[dict[str, Any], AfterValidator(_mount), WithJsonSchema(_MOUNT_SCHEMA)]
-PodTemplate = Annotated[dict[str, Any], WithJsonSchema(_object())]
-
-Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
-Shell = Annotated[
-    tuple[Argument, ...], Field(min_length=1, max_length=32, json_schema_extra=_ATOMIC)
-]
-Env = Annotated[tuple[EnvVar, ...], Field(max_length=256, json_schema_extra=_list_map("name"))]
-EnvFroms = Annotated[tuple[EnvFrom, ...], Field(max_length=64, json_schema_extra=_ATOMIC)]
-Words = Annotated[tuple[Argument, ...], Field(max_length=1024, json_schema_extra=_ATOMIC)]
-Codes = Annotated[tuple[ExitCode, ...], Field(max_length=128, json_schema_extra=_SET)]
-Handlers = Annotated[tuple[Name, ...], Field(max_length=MAX_STANDBYS, json_schema_extra=_ATOMIC)]
-
-
 class Backoff(Model):
     """How long to wait before each retry."""
 
@@ -186,7 +109,7 @@ class ExitCodes(Model):
 class Retry(Model):
     """When and how often a failed attempt is repeated; a field left out has its default."""
 
-    model_config = ConfigDict(json_schema_extra=_WHOLE)
+    model_config = ConfigDict(json_schema_extra=WHOLE)
 
     limit: Annotated[Count, Field(ge=0, le=100)] = 3
     """How many times to try again after the first attempt, 0-100; 0 switches an inherited retry
@@ -204,7 +127,7 @@ class Retry(Model):
 class TaskSpec(Model):
     """What nodes and standbys have in common: a pod that runs to its end."""
 
-    model_config = ConfigDict(json_schema_extra=_WHOLE)
+    model_config = ConfigDict(json_schema_extra=WHOLE)
 
     name: Name
     """Name, unique among nodes and standbys: a DNS label of at most 40 characters (a-z, 0-9, -)."""
@@ -230,15 +153,15 @@ class TaskSpec(Model):
     container of Kubernetes. Inherited from defaults as a whole."""
     working_dir: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
     """Working directory of the container main; the image's own by default."""
-    resources: Annotated[dict[str, Any], WithJsonSchema(_object())] | None = None
+    resources: Foreign | None = None
     """Requests and limits of the container main, as in a container of Kubernetes. Inherited from
     defaults as a whole."""
     volume_mounts: Annotated[
-        tuple[VolumeMount, ...], Field(max_length=64, json_schema_extra=_list_map("mountPath"))
+        tuple[VolumeMount, ...], Field(max_length=64, json_schema_extra=list_map("mountPath"))
     ] = ()
     """Volumes that the container main sees, as in a container of Kubernetes. The volumes themselves
     stand in the template."""
-    template: PodTemplate | None = None
+    template: Foreign | None = None
     """A pod template (metadata, spec) with anything that Kubernetes has; merged over
     defaults.template by name, then the fields above are laid over its container main. Its labels
     and annotations go to the Job, too. restartPolicy, activeDeadlineSeconds and labels of
@@ -257,7 +180,7 @@ class TaskSpec(Model):
 class NodeSpec(TaskSpec):
     """A step of the Workflow."""
 
-    depends_on: Annotated[tuple[Name, ...], Field(max_length=32, json_schema_extra=_SET)] = ()
+    depends_on: Annotated[tuple[Name, ...], Field(max_length=32, json_schema_extra=SET)] = ()
     """Names of the nodes that must have ended before this one starts."""
     trigger: Trigger = Trigger.DEPENDENCIES_SUCCEEDED
     """DependenciesSucceeded (default): starts if all dependencies succeeded, or failed with
@@ -285,13 +208,13 @@ class Defaults(Model):
     """Whether and how a failed attempt is repeated. Inherited by nodes only."""
     shell: Shell | None = None
     """What runs scripts; /bin/sh -ec by default."""
-    resources: Annotated[dict[str, Any], WithJsonSchema(_object())] | None = None
+    resources: Foreign | None = None
     """Requests and limits of the container main."""
     env: Env = ()
     """Environment variables of the container main; inherited by name."""
     env_from: EnvFroms | None = None
     """ConfigMaps and Secrets whose keys become environment variables of the container main."""
-    template: PodTemplate | None = None
+    template: Foreign | None = None
     """A pod template over which each node's own is merged."""
 
 
@@ -300,12 +223,12 @@ class WorkflowSpec(Model):
 
     nodes: Annotated[
         tuple[NodeSpec, ...],
-        Field(min_length=1, max_length=MAX_NODES, json_schema_extra=_list_map("name")),
+        Field(min_length=1, max_length=MAX_NODES, json_schema_extra=list_map("name")),
     ]
     """The steps of the Workflow, 1-500. Nodes of a wave start in the order of this list."""
     standbys: Annotated[
         tuple[StandbySpec, ...],
-        Field(max_length=MAX_STANDBYS, json_schema_extra=_list_map("name")),
+        Field(max_length=MAX_STANDBYS, json_schema_extra=list_map("name")),
     ] = ()
     """Steps that run only when called for: as fallback of a node, or as handler in onError or
     onExit. At most 64; each must be named somewhere."""

@@ -11,8 +11,9 @@ from tidegate.api.checks import objects
 from tidegate.api.duration import format_duration, parse_backoff
 from tidegate.api.effective import main_container
 from tidegate.api.faults import item_label
+from tidegate.api.fields import MAX_ARGUMENT, MAX_CAP
 from tidegate.api.references import find_references
-from tidegate.api.spec import MAX_ARGUMENT, MAX_CAP, Backoff
+from tidegate.api.spec import Backoff
 from tidegate.api.template_checks import reference_faults, template_faults
 from tidegate.errors import Fault
 
