@@ -1,0 +1,267 @@
+"""What must always be true, checked at every write and at every program's start."""
+
+from dataclasses import dataclass, field
+
+from tests.sim.kubelet import Process
+from tests.sim.store import JOB, WORKFLOW, Raw, Store, controller_uid, is_deleting
+from tests.sim.truth import Made, Truth
+from tidegate.api.identity import AttemptId, WorkflowKey
+from tidegate.api.spec import Execution, Trigger
+from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow, validate
+from tidegate.engine.failure_policy import STRENGTH
+from tidegate.errors import InvalidSpec
+from tidegate.facts.workflow import workflow_fact
+
+
+@dataclass(slots=True)
+class Allowances:
+    """What a history contains that no operator can prevent."""
+
+    destroyed: set[str]
+    """uids of Jobs that somebody else deleted, or whose pods they did."""
+    orphaned: set[str]
+    """Jobs deleted so that their pods run on: if no operator had learned of the Job before, nobody
+    can know of the pod, and the attempt's name is free."""
+    late_writes: bool = False
+    """Whether a paused leader's requests land after another has taken over."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """A Workflow at its latest status write."""
+
+    workflow: ValidatedWorkflow
+    status: WorkflowStatus
+    parallelism: int
+    """The greatest of this run."""
+
+
+@dataclass(slots=True)
+class Invariants:
+    """Collects whatever is violated."""
+
+    store: Store
+    truth: Truth
+    allowed: Allowances
+    violations: list[str] = field(default_factory=list)
+    seen: dict[str, Seen] = field(default_factory=dict)
+    validated: dict[tuple[str, int], ValidatedWorkflow | None] = field(default_factory=dict)
+
+    def on_event(self, kind: str, event: str, raw: Raw, old: Raw | None) -> None:
+        self.truth.note(kind, event, raw)
+        if kind == WORKFLOW and event == "MODIFIED" and old is not None:
+            self._workflow_changed(raw, old)
+        elif kind == JOB and event == "ADDED":
+            self._job_made(raw)
+
+    def say(self, text: str) -> None:
+        self.violations.append(text)
+
+    # Programs
+
+    def on_start(self, process: Process) -> None:
+        """A program starts."""
+        owner, attempt = self.truth.owner(process), process.attempt
+        living = self.truth.living(owner, attempt.node)
+        others = [x for x in living if x is not process and x.job not in self.allowed.orphaned]
+        if others:
+            self.say(f"two living pods of {attempt.node}: {process.pod} and {others[0].pod}")
+        job = self.truth.job(process.job)
+        status = self._status_of(owner)
+        if status is None or job is None or self.allowed.late_writes or status.run != attempt.run:
+            return
+        node = status.nodes.get(attempt.node)
+        if (
+            node is not None
+            and node.phase is NodePhase.SUCCEEDED
+            and not _is_current(node, attempt)
+        ):
+            self.say(f"{attempt} runs, although {attempt.node} is recorded as Succeeded")
+
+    # Jobs
+
+    def _job_made(self, raw: Raw) -> None:
+        owner, uid = controller_uid(raw), raw["metadata"]["uid"]
+        made = self.truth.job(uid)
+        seen = self.seen.get(owner)
+        if made is None:
+            self.say(f"a Job that tells of no attempt: {raw['metadata']['name']}")
+            return
+        self._never_twice(owner, made)
+        if seen is None or self.allowed.late_writes:
+            return
+        if made.attempt.run != seen.status.run or not self._is_live(owner):
+            self.say(f"{made.attempt} starts, but status says run {seen.status.run}")
+            return
+        if made.attempt.node in seen.workflow.tasks:
+            self._dependencies(owner, seen, made.attempt)
+            self._parallelism(owner, seen)
+        elif seen.status.outcome is None:
+            self.say(f"handler {made.attempt} starts before the outcome is recorded")
+
+    def _is_live(self, owner: str) -> bool:
+        status = self._status_of(owner)
+        return status is not None and (status.phase is None or not status.phase.is_final)
+
+    def _never_twice(self, owner: str, made: Made) -> None:
+        same = [x for x in self.truth.made(owner) if x.attempt == made.attempt and x is not made]
+        if not same or self.allowed.late_writes:
+            return
+        if not any(x.uid in self.allowed.destroyed for x in same):
+            self.say(f"{made.attempt} is started a second time")
+
+    def _dependencies(self, owner: str, seen: Seen, attempt: AttemptId) -> None:
+        workflow, name, run = seen.workflow, attempt.node, attempt.run
+        node = seen.status.nodes.get(name)
+        if node is None or (node.attempt and attempt.number > 1):
+            return
+        task = workflow.tasks[name]
+        for dependency in workflow.graph.dependencies[name]:
+            if self.truth.living(owner, dependency):
+                self.say(f"{attempt} starts while its dependency {dependency} runs")
+            if (
+                task.trigger is Trigger.DEPENDENCIES_ENDED
+                or workflow.tasks[dependency].allow_failure
+            ):
+                continue
+            recorded = seen.status.nodes.get(dependency)
+            done = recorded is not None and recorded.phase is NodePhase.SUCCEEDED
+            if not done and not self.truth.succeeded(owner, dependency, run):
+                self.say(f"{attempt} starts, but its dependency {dependency} has not succeeded")
+        in_waves = workflow.spec.execution is Execution.WAVES
+        if in_waves and task.trigger is not Trigger.DEPENDENCIES_ENDED:
+            self._barrier(owner, seen, attempt)
+
+    def _barrier(self, owner: str, seen: Seen, attempt: AttemptId) -> None:
+        graph = seen.workflow.graph
+        for other, wave in graph.wave_of.items():
+            if wave >= graph.wave_of[attempt.node]:
+                continue
+            node = seen.status.nodes.get(other)
+            waits = node is not None and node.phase is NodePhase.RETRYING
+            if self.truth.living(owner, other) or (
+                waits and not self._ran_since(owner, node, other)
+            ):
+                self.say(f"{attempt} starts, but {other} of wave {wave} has not ended")
+
+    def _ran_since(self, owner: str, node: NodeStatus | None, name: str) -> bool:
+        """Whether a later attempt than the recorded one was made meanwhile."""
+        recorded = node.attempt if node is not None else 0
+        return any(
+            x.attempt.number > recorded for x in self.truth.made(owner) if x.attempt.node == name
+        )
+
+    def _parallelism(self, owner: str, seen: Seen) -> None:
+        tasks = seen.workflow.tasks
+        on = [
+            x
+            for x in self.truth.made(owner, seen.status.run)
+            if x.attempt.node in tasks
+            and not x.uid in self.allowed.destroyed
+            and not self.truth.over(x)
+        ]
+        if len(on) > seen.parallelism:
+            self.say(f"{len(on)} attempts at once, parallelism is {seen.parallelism}")
+
+    # Status
+
+    def validated_of(self, raw: Raw) -> ValidatedWorkflow | None:
+        key = (raw["metadata"]["uid"], raw["metadata"]["generation"])
+        if key not in self.validated:
+            try:
+                self.validated[key] = validate(workflow_fact(raw))
+            except InvalidSpec:
+                self.validated[key] = None
+        return self.validated[key]
+
+    def _status_of(self, owner: str) -> WorkflowStatus | None:
+        seen = self.seen.get(owner)
+        return seen.status if seen is not None else None
+
+    def _workflow_changed(self, raw: Raw, old: Raw) -> None:
+        uid, workflow = raw["metadata"]["uid"], self.validated_of(raw)
+        before = self.seen.get(uid)
+        if raw.get("status") == old.get("status"):
+            if before is not None and workflow is not None and _is_on(before.status):
+                most = max(before.parallelism, workflow.spec.parallelism)
+                self.seen[uid] = Seen(workflow, before.status, most)
+            return
+        if is_deleting(raw):
+            self.say("a Workflow that is being deleted gets a new status")
+        status = WorkflowStatus.model_validate(raw["status"])
+        if before is not None and status.run == before.status.run:
+            self.violations.extend(_moves(before.status, status))
+        elif before is not None and status.run != before.status.run + 1:
+            self.say(f"run {before.status.run} is followed by run {status.run}")
+        elif before is not None and before.status.run and not _is_final(before.status):
+            self.say("a run begins before the former one has ended")
+        if workflow is None:
+            return
+        same_run = before is not None and before.status.run == status.run
+        most = max(workflow.spec.parallelism, before.parallelism if before and same_run else 0)
+        locked = before.workflow if before and same_run and _is_final(status) else workflow
+        self.seen[uid] = Seen(locked, status, most)
+
+
+def _is_current(node: NodeStatus, attempt: AttemptId) -> bool:
+    return node.attempt == attempt.number and (node.standby or "") == attempt.standby
+
+
+def _is_final(status: WorkflowStatus) -> bool:
+    return status.phase is not None and status.phase.is_final
+
+
+def _is_on(status: WorkflowStatus) -> bool:
+    return status.run > 0 and not _is_final(status)
+
+
+def _moves(before: WorkflowStatus, after: WorkflowStatus) -> list[str]:
+    """What must not change within a run, and did."""
+    found: list[str] = []
+    if _is_final(before) and before.run:
+        for field_ in ("phase", "reason", "outcome", "finished_at", "started_at", "ending"):
+            if getattr(before, field_) != getattr(after, field_):
+                found.append(f"{field_} of a finished run changes to {getattr(after, field_)}")
+    if before.started_at is not None and before.started_at != after.started_at:
+        found.append("startedAt changes")
+    if before.outcome is not None and before.outcome != after.outcome:
+        found.append(f"the outcome changes from {before.outcome} to {after.outcome}")
+    found += _ending_moves(before, after)
+    for name, node in before.nodes.items():
+        later = after.nodes.get(name)
+        if later is None:
+            found.append(f"node {name} vanishes from status")
+        else:
+            found += [f"{name}: {text}" for text in _node_moves(node, later)]
+            if _is_final(before) and before.run and node != later:
+                found.append(f"{name} changes in a finished run: {node} -> {later}")
+    return found
+
+
+def _ending_moves(before: WorkflowStatus, after: WorkflowStatus) -> list[str]:
+    one, other = before.ending, after.ending
+    if one is None or one == other:
+        return []
+    if other is None or STRENGTH[other.cause] <= STRENGTH[one.cause]:
+        return [f"ending goes from {one} to {other}"]
+    return []
+
+
+def _node_moves(before: NodeStatus, after: NodeStatus) -> list[str]:
+    found = []
+    if before.phase.has_ended and before.phase is not after.phase:
+        found.append(f"goes from {before.phase} to {after.phase}")
+    if after.attempt < before.attempt:
+        found.append("its attempts count down")
+    same = before.attempt == after.attempt
+    if same and before.retry_at and after.retry_at and before.retry_at != after.retry_at:
+        found.append(f"retryAt moves from {before.retry_at} to {after.retry_at}")
+    if same and before.job and after.job and before.job.ending not in (None, after.job.ending):
+        found.append(f"ending of its attempt goes from {before.job.ending} to {after.job.ending}")
+    if before.failures != after.failures[: len(before.failures)]:
+        found.append("its failures are rewritten")
+    return found
+
+
+__all__ = ["Allowances", "Invariants", "WorkflowKey"]
