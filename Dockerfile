@@ -27,7 +27,8 @@ FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="tidegate" \
       org.opencontainers.image.description="Workflows on Kubernetes that run in waves" \
       org.opencontainers.image.licenses="Apache-2.0"
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# USER: no passwd entry has the number below, or the one that OpenShift chooses.
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 USER=tidegate
 COPY --from=build /opt/tidegate /opt/tidegate
 USER 65532:65532
 ENTRYPOINT ["/opt/tidegate/bin/tidegate-operator"]
