@@ -113,7 +113,7 @@ def judge(fact: AttemptFact, ref: JobRef) -> Unproven | Live | Verdict:
     success = next((pod for pod in natural if pod.phase == "Succeeded"), None)
     if success is not None:
         return _success(fact, success)
-    if fact.job is not None and fact.job.end is not None and fact.job.end.succeeded:
+    if fact.job is not None and _is_success(fact.job, ref):
         return _success(fact, fact.pods[-1] if fact.pods else fact.last_pod)
     if natural:
         return _overruled(ref, _from_pod(natural[-1]))
@@ -124,6 +124,16 @@ def judge(fact: AttemptFact, ref: JobRef) -> Unproven | Live | Verdict:
     if fact.existence is Existence.GONE or fact.job_gone:
         return _gone(fact, ref)
     return Unproven()
+
+
+def _is_success(job: JobFact, ref: JobRef) -> bool:
+    """Whether the Job's record makes the attempt a success.
+
+    What we ended ourselves may have exited 0 on TERM: its Job counts that, and fails all the same.
+    """
+    if job.end is None or not job.end.succeeded:
+        return False
+    return ref.ending is None or job.end.reason != "DeadlineExceeded"
 
 
 def _natural_pods(fact: AttemptFact) -> list[PodFact]:

@@ -1,0 +1,423 @@
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.engine.builders import (
+    DEADLINE,
+    at,
+    container_end,
+    failed_pod,
+    gone,
+    job,
+    job_end,
+    pod,
+    present,
+    ref,
+    rows,
+    running_pod,
+    succeeded_pod,
+)
+from tidegate.engine.judge import Live, Unproven, Verdict, ended_by_itself, is_stopped, judge
+from tidegate.engine.reasons import NOT_COUNTED
+from tidegate.facts.model import UNPROVEN, AttemptFact, ContainerEnd, Existence, PodFact
+
+QUOTA = 'pods "p" is forbidden: exceeded quota: team-a'
+FOREIGN_POD = pod(name="pod-2", uid="pod-uid-2", created_at=at(3))
+DONE = job_end("CompletionsReached", succeeded=True)
+COUNTED = job_end("DeadlineExceeded", succeeded=True)
+EXITED = job_end("PodFailurePolicy", "Container main for pod data/p failed with exit code 42 m")
+
+
+def verdict(fact: AttemptFact, ending: str | None = None) -> Verdict:
+    judged = judge(fact, ref(ending))
+    assert isinstance(judged, Verdict), judged
+    return judged
+
+
+@pytest.mark.parametrize(
+    "fact",
+    rows(
+        {
+            "a pod runs": present(job(), running_pod()),
+            "a pod waits for its node": present(job(), pod()),
+            "a Job has no pod yet": present(job()),
+            "a Job is suspended": present(job(suspended=True, started_at=None)),
+            "a pod terminates": present(job(), running_pod(deletion_at=at(30))),
+            "a Job is decided to fail (FailureTarget) but its pod runs": present(
+                job(end=replace(DEADLINE, stopped=False)), running_pod()
+            ),
+            "FailureTarget alone is only decided, not stopped": present(
+                job(end=replace(DEADLINE, stopped=False))
+            ),
+            "one pod failed, another one lives": present(job(), failed_pod(), FOREIGN_POD),
+            "one pod succeeded, another one lives": present(job(), succeeded_pod(), FOREIGN_POD),
+            "a pod that succeeded with a deletionTimestamp isn't judged alone": present(
+                job(), succeeded_pod(deletion_at=at(30))
+            ),
+            "a pod of a suspended Job isn't judged alone": present(
+                job(suspended=True), succeeded_pod()
+            ),
+            "a pod with DisruptionTarget isn't judged alone": present(
+                job(), failed_pod(disruption="evicted")
+            ),
+            "an orphaned pod runs on": present(None, running_pod(), job_gone=True),
+        }
+    ),
+)
+def test_an_attempt_lives_while(fact: AttemptFact) -> None:
+    assert isinstance(judge(fact, ref()), Live)
+    assert not is_stopped(fact)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    rows(
+        {
+            "nothing is seen": UNPROVEN,
+            "only a killed pod is seen": present(None, failed_pod(deletion_at=at(9))),
+            "even if its last pod had succeeded: the Job may have made another": AttemptFact(
+                Existence.UNPROVEN, last_pod=succeeded_pod()
+            ),
+        }
+    ),
+)
+def test_nothing_is_concluded_when(fact: AttemptFact) -> None:
+    assert isinstance(judge(fact, ref()), Unproven)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    rows(
+        {
+            "its pod succeeded by itself": present(job(), succeeded_pod()),
+            "its Job is Complete and the pod is no longer seen": present(job(end=DONE)),
+            "status.succeeded is 1 although the Job is Failed": present(job(end=COUNTED)),
+            "its pod succeeded, the Job Failed later": present(job(end=COUNTED), succeeded_pod()),
+            "its pod ended in the second in which the Job was decided to fail": present(
+                job(end=replace(DEADLINE, at=at(5))), succeeded_pod(finished=5)
+            ),
+            "one of two pods succeeded": present(job(), failed_pod(), succeeded_pod(uid="2")),
+            "it exited 0 when killed by others, as Kubernetes counts": present(
+                job(end=DONE), succeeded_pod(deletion_at=at(9))
+            ),
+            "all is gone, its pod had succeeded": gone(last_pod=succeeded_pod()),
+            "its pod had succeeded before it went": present(job(), last_pod=succeeded_pod()),
+            "an orphan succeeded by itself": present(None, succeeded_pod(), job_gone=True),
+        }
+    ),
+)
+def test_an_attempt_succeeded_when(fact: AttemptFact) -> None:
+    assert verdict(fact).succeeded
+    assert verdict(fact).exit_code == 0
+
+
+def blocked(why: str) -> PodFact:
+    return failed_pod(
+        137, reason="Error", blocked=why, main_started_at=None, failed=None, main=None
+    )
+
+
+def failure_of(container: ContainerEnd, **fields: object) -> PodFact:
+    return replace(failed_pod(), failed=container, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fact", "reason", "exit_code", "words"),
+    rows(
+        {
+            "main fails": (present(job(), failed_pod(3)), "ExitCode", 3, "exit code 3"),
+            "another container fails first, and is named": (
+                present(job(), failure_of(container_end(name="fetch", exit_code=9))),
+                "ExitCode",
+                9,
+                "exit code 9 in container fetch",
+            ),
+            "main fails and others run on": (
+                present(job(), failed_pod(3, helpers_running=("proxy",))),
+                "ExitCode",
+                3,
+                "exit code 3; still running then: proxy",
+            ),
+            "main can't be executed": (
+                present(job(), failure_of(container_end(exit_code=128, reason="StartError"))),
+                "ExitCode",
+                128,
+                "exit code 128 (StartError)",
+            ),
+            "main is killed for its memory": (
+                present(job(), failed_pod(137, reason="OOMKilled")),
+                "OOMKilled",
+                137,
+                "out of memory",
+            ),
+            "a kill from inside is an exit code": (
+                present(job(), failed_pod(137)),
+                "ExitCode",
+                137,
+                "exit code 137",
+            ),
+            "the kubelet ends it at its timeout, before the exit code is looked at": (
+                present(job(), replace(failed_pod(137), reason="DeadlineExceeded")),
+                "Timeout",
+                None,
+                "its timeout was over",
+            ),
+            "main exits 0 on TERM at its timeout": (
+                present(job(), replace(failed_pod(0), reason="DeadlineExceeded", failed=None)),
+                "Timeout",
+                None,
+                "its timeout was over",
+            ),
+            "its timeout is over before main started": (
+                present(job(), replace(blocked("ImagePullBackOff: x"), reason="DeadlineExceeded")),
+                "StartTimeout",
+                None,
+                "its timeout was over before it ran (ImagePullBackOff: x)",
+            ),
+            "the kubelet rejects the pod before any container ran": (
+                present(
+                    job(),
+                    pod(
+                        phase="Failed", reason="OutOfcpu", message="node is full", finished_at=at(2)
+                    ),
+                ),
+                "Disrupted",
+                None,
+                "OutOfcpu: node is full",
+            ),
+            "the pod is evicted": (
+                present(
+                    job(end=job_end("PodFailurePolicy", "Pod d/p has condition DisruptionTarget")),
+                    failed_pod(143, disruption="node drained", deletion_at=at(9)),
+                ),
+                "Disrupted",
+                None,
+                "node drained",
+            ),
+            "only the Job tells of the eviction": (
+                present(
+                    job(end=job_end("PodFailurePolicy", "Pod d/p has condition DisruptionTarget m"))
+                ),
+                "Disrupted",
+                None,
+                "its pod was evicted",
+            ),
+            "the node rebooted": (
+                present(
+                    job(), failure_of(container_end(exit_code=137, reason="ContainerStatusUnknown"))
+                ),
+                "Disrupted",
+                None,
+                "its node lost track of the container",
+            ),
+            "all is gone, a disruption had been seen": (
+                gone(disrupted=True),
+                "Disrupted",
+                None,
+                "its pod was evicted",
+            ),
+            "all is gone without a verdict": (
+                gone(),
+                "Lost",
+                None,
+                "its Job or pod was deleted by somebody",
+            ),
+            "its pod ran when it went": (
+                gone(last_pod=running_pod()),
+                "Lost",
+                None,
+                "its Job or pod was deleted by somebody",
+            ),
+            "all is gone, its pod had failed by itself": (
+                gone(last_pod=failed_pod(4)),
+                "ExitCode",
+                4,
+                "exit code 4",
+            ),
+            "a Job of its name with another uid stands there": (
+                present(job(uid="another")),
+                "Lost",
+                None,
+                "its Job or pod was deleted by somebody",
+            ),
+            "somebody deleted the pod": (
+                present(
+                    job(end=job_end("BackoffLimitExceeded")), failed_pod(143, deletion_at=at(9))
+                ),
+                "Lost",
+                None,
+                "its pod was deleted before it told how it ended",
+            ),
+            "only the Job tells of the exit code": (
+                present(job(end=EXITED)),
+                "ExitCode",
+                42,
+                "exit code 42",
+            ),
+            "the program failed when its pod was deleted": (
+                present(job(end=EXITED), failed_pod(42, deletion_at=at(9))),
+                "ExitCode",
+                42,
+                "exit code 42 after its pod was deleted",
+            ),
+            "the Job's backstop strikes after main started": (
+                present(job(end=DEADLINE), last_pod=running_pod()),
+                "Timeout",
+                None,
+                "its timeout was over",
+            ),
+            "the Job's backstop strikes before main started": (
+                present(
+                    job(end=DEADLINE),
+                    pod(phase="Failed", deletion_at=at(9), blocked="Unschedulable: no nodes"),
+                ),
+                "StartTimeout",
+                None,
+                "it didn't start in time (Unschedulable: no nodes)",
+            ),
+            "the Job's backstop strikes a Job that quota left without a pod": (
+                present(job(end=DEADLINE), refusal=QUOTA),
+                NOT_COUNTED,
+                None,
+                QUOTA,
+            ),
+            "the pod tells nothing": (
+                present(job(), pod(phase="Failed", any_started=True, finished_at=at(5))),
+                "Unknown",
+                None,
+                "the pod failed without telling why",
+            ),
+            "the Job tells of something new": (
+                present(job(end=job_end("Odd", "words"))),
+                "Unknown",
+                None,
+                "Odd: words",
+            ),
+        }
+    ),
+)
+def test_the_reason_of_an_attempt(
+    fact: AttemptFact, reason: str, exit_code: int | None, words: str
+) -> None:
+    judged = verdict(fact)
+    assert (judged.succeeded, judged.reason, judged.exit_code) == (False, reason, exit_code)
+    assert judged.message == words
+
+
+@pytest.mark.parametrize(
+    "fact",
+    rows(
+        {
+            "killed": present(job(end=DEADLINE), failed_pod(143, deletion_at=at(9))),
+            "exited 0 on TERM": present(job(end=DEADLINE), succeeded_pod(deletion_at=at(9))),
+            "exited 0 on TERM, and the Job counted it": present(
+                job(end=replace(DEADLINE, succeeded=True)), succeeded_pod(deletion_at=at(9))
+            ),
+            "only a Job is left that counted what was killed": present(
+                job(end=replace(DEADLINE, succeeded=True))
+            ),
+            "failed by itself before": present(job(), failed_pod(3)),
+            "only the Job is left": present(job(end=DEADLINE)),
+            "deleted before it ever started": gone(),
+            "evicted meanwhile": gone(disrupted=True),
+            "its pod ended after the Job had been decided to fail": present(
+                job(end=replace(DEADLINE, at=at(4))), succeeded_pod(finished=5)
+            ),
+        }
+    ),
+)
+def test_the_recorded_reason_of_an_ended_attempt_stands_when_it(fact: AttemptFact) -> None:
+    judged = verdict(fact, ending="Cancelled")
+    assert (judged.succeeded, judged.reason) == (False, "Cancelled")
+
+
+@pytest.mark.parametrize(
+    "fact",
+    rows(
+        {
+            "is still seen": present(job(end_reason="Cancelled"), succeeded_pod()),
+            "was followed by the deadline": present(job(end=DEADLINE), succeeded_pod(finished=5)),
+            "went meanwhile": present(job(end=DEADLINE), last_pod=succeeded_pod()),
+            "made the Job Complete before the deadline could fail it": present(job(end=DONE)),
+        }
+    ),
+)
+def test_an_attempt_to_be_ended_succeeded_if_its_natural_success(fact: AttemptFact) -> None:
+    assert verdict(fact, ending="Cancelled").succeeded
+
+
+def test_the_end_of_an_attempt_is_its_pods_own_end() -> None:
+    assert verdict(present(job(end=DONE), succeeded_pod(finished=5))).finished_at == at(5)
+    assert verdict(present(job(), failed_pod(finished=7))).finished_at == at(7)
+    assert verdict(present(job(end=EXITED))).finished_at == at(10)
+    assert verdict(gone()).finished_at is None
+
+
+def test_the_exit_code_of_a_helper_is_not_mains() -> None:
+    judged = verdict(present(job(), failure_of(container_end(name="fetch", exit_code=9))))
+    assert judged.container == "fetch"
+
+
+@pytest.mark.parametrize(
+    ("its_pod", "its_job", "expected"),
+    rows(
+        {
+            "it ended and nobody had a hand in it": (succeeded_pod(), job(), True),
+            "an orphan likewise": (succeeded_pod(), None, True),
+            "it runs": (running_pod(), job(), False),
+            "it was being deleted": (succeeded_pod(deletion_at=at(1)), job(), False),
+            "it was disrupted": (failed_pod(disruption=""), job(), False),
+            "its Job is suspended": (succeeded_pod(), job(suspended=True), False),
+            "its Job had failed before": (failed_pod(finished=12), job(end=DEADLINE), False),
+            "its Job failed after": (failed_pod(finished=9), job(end=DEADLINE), True),
+            "its Job had completed": (failed_pod(finished=12), job(end=DONE), True),
+        }
+    ),
+)
+def test_a_pod_ended_by_itself(its_pod: PodFact, its_job: object, expected: bool) -> None:
+    assert ended_by_itself(its_pod, its_job) is expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    rows(
+        {
+            "gone": (gone(), True),
+            "its Job is Failed": (present(job(end=DEADLINE)), True),
+            "its pod failed by itself": (present(job(), failed_pod()), True),
+            "a pod outlives its Job": (present(job(end=DEADLINE), running_pod()), False),
+            "the Job may retry": (present(job(), failed_pod(deletion_at=at(9))), False),
+            "the Job is being deleted after its pod failed by itself": (
+                present(job(deleting=True), last_pod=failed_pod()),
+                True,
+            ),
+            "the Job would make another pod once it is resumed": (
+                present(job(suspended=True), failed_pod(deletion_at=at(9))),
+                False,
+            ),
+        }
+    ),
+)
+def test_an_attempt_is_stopped(fact: AttemptFact, expected: bool) -> None:
+    assert is_stopped(fact) is expected
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    rows(
+        {
+            "from the Job's start": (present(job()), at(0)),
+            "not before its controller saw it": (present(job(started_at=None)), None),
+            "it stands while it is suspended": (present(job(suspended=True)), None),
+            "anew after a suspension": (present(job(started_at=at(60)), pod()), at(60)),
+        }
+    ),
+)
+def test_the_clock_of_start_timeout(fact: AttemptFact, expected: object) -> None:
+    judged = judge(fact, ref())
+    assert isinstance(judged, Live)
+    assert judged.clock_from == expected
+
+
+def test_a_recorded_attempt_without_uid_is_judged_by_its_name_alone() -> None:
+    assert isinstance(judge(present(job(uid="other")), ref(uid="")), Live)
