@@ -12,11 +12,11 @@ from tests.cluster import providers, toolchain
 from tests.cluster.errors import ClusterError
 from tests.cluster.files import locked
 from tests.cluster.imagebuild import ImageBuilder
+from tests.cluster.local.provider import LocalCluster
 from tests.cluster.paths import Paths
 from tests.cluster.providers import Wish
 from tests.cluster.report import Reporter
 from tests.cluster.state import Current
-from tests.cluster.status import Status
 
 TOOLS = {"helm": toolchain.HELM, "kubectl": toolchain.KUBERNETES, "kind": toolchain.KIND}
 NO_CLUSTER = ClusterError("there is no cluster yet", remedy="`make up` makes one")
@@ -90,8 +90,8 @@ def _down(arguments: argparse.Namespace, paths: Paths) -> int:
 
 
 def _status(arguments: argparse.Namespace, paths: Paths) -> int:
-    provider = providers.current(paths, Reporter(sys.stderr))
-    status = provider.status() if provider is not None else Status("none", running=False)
+    report = Reporter(sys.stderr)
+    status = (providers.current(paths, report) or LocalCluster(paths, report)).status()
     print(status.as_json() if arguments.json else status.as_text())
     return 0 if status.running else 1
 

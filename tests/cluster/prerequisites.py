@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from tests.cluster.paths import Paths
 from tests.cluster.report import Step
 from tests.cluster.shell import run_logged
 
+PATIENTLY = ("-o", "DPkg::Lock::Timeout=120")
+"""Wait for another package manager to finish."""
 CNI_PLUGINS = Path("/usr/lib/cni")
 
 
@@ -69,9 +72,9 @@ def ensure(packages: Sequence[Package], paths: Paths, step: Step) -> None:
     log = paths.logs / "apt.log"
     remedy = f"apt-get update && apt-get install {names}, by hand, to see why it fails"
     step.doing("apt-get update")
-    run_logged(["apt-get", "update"], log, remedy=remedy)
+    with contextlib.suppress(ClusterError):  # one dead source among many; the others may do
+        run_logged(["apt-get", *PATIENTLY, "update"], log)
     step.doing(f"installing {names}")
-    install = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    run_logged(install, log, env=quiet, remedy=remedy)
+    install = ["apt-get", *PATIENTLY, "install", "-y", "--no-install-recommends", *missing]
+    run_logged(install, log, env={"DEBIAN_FRONTEND": "noninteractive"}, remedy=remedy)
     step.done(f"apt: {', '.join(missing)}")

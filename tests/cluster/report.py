@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import threading
 import time
@@ -88,7 +89,8 @@ class Reporter:
         while not ended.wait(REPAINT_EVERY if self._live else PLAIN_EVERY):
             line = step.line("…", step.activity, timed=True)
             if self._live:
-                print(f"\r\x1b[2K{line[:100]}", end="", file=self._stream, flush=True)
+                width = shutil.get_terminal_size().columns - 1
+                print(f"\r\x1b[2K{line[:width]}", end="", file=self._stream, flush=True)
             else:
                 self.say(line)
 
