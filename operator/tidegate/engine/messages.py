@@ -19,7 +19,9 @@ _MANY = 3
 
 def clip(text: str, limit: int = MAX_MESSAGE) -> str:
     """``text`` on one line, without control characters, at most ``limit`` characters."""
-    plain = " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())
+    if not text.isprintable():
+        text = "".join(ch if ch.isprintable() else " " for ch in text)
+    plain = " ".join(text.split())
     return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
 
 
