@@ -187,4 +187,6 @@ def _add_time(target: Path, seconds: float) -> None:
 
 def _how_it_was_made(target: Path) -> str:
     seconds = (read_json(target / STAMP) or {}).get("seconds")
-    return f"compiled once, {spell(seconds)}, kept in the cache" if seconds else "from the cache"
+    if not isinstance(seconds, int | float):
+        return "from the cache"
+    return f"compiled once, {spell(seconds)}, kept in the cache"
