@@ -44,13 +44,10 @@ def effective_tasks(spec: WorkflowSpec) -> Tasks:
     """The tasks of a spec whose names have been found to fit together."""
     base = merge_template(None, spec.defaults.template)
     retry = _retry_policy(spec.defaults.retry)
-    bare_standbys = {s.name: _task(s, spec.defaults, base, None) for s in spec.standbys}
-    bare_nodes = {n.name: _task(n, spec.defaults, base, retry) for n in spec.nodes}
-    standbys = {name: _defined(task, None) for name, task in bare_standbys.items()}
-    nodes = {
-        name: _defined(task, bare_standbys[task.fallback] if task.fallback else None)
-        for name, task in bare_nodes.items()
-    }
+    standbys = {s.name: _task(s, spec.defaults, base, None) for s in spec.standbys}
+    nodes = {n.name: _task(n, spec.defaults, base, retry) for n in spec.nodes}
+    for task in (*standbys.values(), *nodes.values()):
+        _define(task, standbys[task.fallback] if task.fallback else None)
     own_env = {s.name: s.env for s in spec.standbys}
     stand_ins = {
         name: stand_in(task, standbys[task.fallback], own_env[task.fallback])
@@ -110,8 +107,9 @@ def _task(
     )
 
 
-def _defined(task: Task, fallback: Task | None) -> Task:
-    return dataclasses.replace(task, definition=definition(task, fallback))
+def _define(task: Task, fallback: Task | None) -> None:
+    """Completes a task that nobody has seen yet; a copy would cost more than all the rest."""
+    object.__setattr__(task, "definition", definition(task, fallback))
 
 
 def _inherited(own: T | None, in_template: object, default: T | None) -> T | None:
