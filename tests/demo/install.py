@@ -12,7 +12,7 @@ NAMESPACE = "tidegate-system"
 RELEASE = "tidegate"
 CHART = REPOSITORY / "charts" / "tidegate"
 SELECTOR = f"app.kubernetes.io/name={RELEASE}"
-IMAGE = "tidegate/tidegate:dev"
+IMAGE = "tidegate:dev"
 ANNOTATION = "tidegate.dev/sources"
 ESCAPED = ANNOTATION.replace(".", r"\.")
 WAIT = "120s"

@@ -96,9 +96,10 @@ def _between(start: str | None, end: str | None) -> str:
     if not (start and end):
         return ""
     seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
-    seconds = max(seconds, 0)
+    if seconds <= 0:
+        return ""
     if seconds < TENTHS_BELOW:
-        return f"{seconds:.1f} s"
+        return f"{round(seconds, 1):g} s"
     if seconds < MINUTE:
         return f"{seconds:.0f} s"
     return f"{int(seconds) // MINUTE} min {int(seconds) % MINUTE:02d} s"

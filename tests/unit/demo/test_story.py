@@ -39,8 +39,9 @@ def failure(attempt: int, **more: Any) -> dict[str, Any]:
         ),
         (
             {"phase": "Succeeded", "attempt": 1, "startedAt": at(1), "finishedAt": at(3)},
-            ["✓ (2.0 s)"],
+            ["✓ (2 s)"],
         ),
+        ({"phase": "Succeeded", "attempt": 1, "startedAt": at(1), "finishedAt": at(1)}, ["✓"]),
         (
             {
                 "phase": "Succeeded",
