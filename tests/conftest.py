@@ -1,0 +1,106 @@
+"""Fixtures of the tests on a real cluster; the others never touch them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.kit.cluster import Cluster
+    from tests.kit.run import Run
+    from tests.kit.space import Space
+
+INSTALLED = "TIDEGATE_TESTS_INSTALLED"
+"""Set in the environment: the operator is installed already, and is not brought up to date."""
+SPACES = pytest.StashKey[list[Any]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make known what is used in cluster tests only."""
+    config.addinivalue_line(
+        "markers",
+        "runs(spec, **metadata): a Workflow that is applied, in a namespace of its own, together "
+        "with those of the module's other tests; the fixture `run` waits for it",
+    )
+    config.addinivalue_line("markers", "job(body, before): a raw Job that is made likewise")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None] | Any:
+    """Add to a failed test's report what its namespaces look like."""
+    report = yield
+    if report.failed and report.when in ("setup", "call"):
+        for space in item.stash.get(SPACES, []):
+            report.sections.append(("cluster", space.report()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """The cluster that `python -m tests.cluster up` made or was told of."""
+    from tests.kit.cluster import Cluster
+
+    return Cluster.find()
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[Cluster]:
+    """The cluster with the operator installed by its chart, from its own image."""
+    from tests.cluster.report import Reporter
+    from tests.demo.install import operator_up
+    from tests.kit.cluster import Cluster
+
+    if not os.environ.get(INSTALLED):
+        operator_up(Reporter(sys.stderr))
+    found = Cluster.find()
+    yield found
+    found.scale_operator(1)
+
+
+@pytest.fixture
+def space(installed: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]:
+    """A namespace of the test's own."""
+    from tests.kit.space import Space
+
+    made = Space.make(installed, request.node.name)
+    request.node.stash.setdefault(SPACES, []).append(made)
+    yield made
+    made.discard()
+
+
+@pytest.fixture(scope="module")
+def launched(installed: Cluster, request: pytest.FixtureRequest) -> Iterator[dict[str, Space]]:
+    """The Workflows of all tests of this module that are marked `runs`, under way at once."""
+    from tests.kit.space import Space, workflow
+
+    spaces: dict[str, Space] = {}
+    documents = []
+    for item in request.session.items:
+        mark = item.get_closest_marker("runs")
+        if mark is None or item.path != request.path:
+            continue
+        made = Space.make(installed, item.name)
+        item.stash.setdefault(SPACES, []).append(made)
+        spaces[item.nodeid] = made
+        metadata = {"namespace": made.name, **mark.kwargs}
+        documents.append(workflow(mark.args[0], **metadata))
+    if documents:
+        next(iter(spaces.values())).apply_everywhere(documents)
+    yield spaces
+    for made in spaces.values():
+        made.discard()
+
+
+@pytest.fixture
+def run(launched: dict[str, Space], request: pytest.FixtureRequest) -> Run:
+    """The Workflow of the test's mark `runs`."""
+    from tests.kit.space import NAME
+
+    metadata = request.node.get_closest_marker("runs").kwargs
+    return launched[request.node.nodeid].run(metadata.get("name", NAME))
