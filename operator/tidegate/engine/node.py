@@ -9,21 +9,19 @@ from tidegate.api.task import Task
 from tidegate.engine import messages
 from tidegate.engine.judge import Verdict
 from tidegate.engine.reasons import NOT_COUNTED, Reason
-from tidegate.facts.model import JobFact
 
 
-def begun(node: NodeStatus, attempt: AttemptId, job: JobFact) -> NodeStatus:
-    """The node once ``attempt`` has its Job."""
-    began = job.started_at or job.created_at
+def begun(node: NodeStatus, attempt: AttemptId, job: JobRef, at: datetime) -> NodeStatus:
+    """The node once ``attempt`` has its Job, which began at ``at``."""
     return update(
         node,
         phase=NodePhase.RUNNING,
         reason=None,
         message=None,
         attempt=attempt.number,
-        job=JobRef(name=job.name, uid=job.uid, run=attempt.run),
-        started_at=node.started_at or began,
-        serving_since=node.serving_since or began,
+        job=job,
+        started_at=node.started_at or at,
+        serving_since=node.serving_since or at,
         retry_at=None,
     )
 

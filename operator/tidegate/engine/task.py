@@ -16,7 +16,7 @@ from tidegate.engine.live import step_live
 from tidegate.engine.node import begun, succeeded, update
 from tidegate.engine.reasons import Reason
 from tidegate.engine.step import NodeStep, Role
-from tidegate.facts.model import Answer, AnswerKind, Existence
+from tidegate.facts.model import Answer, AnswerKind, JobFact
 
 
 def step_task(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep:
@@ -29,14 +29,25 @@ def step_task(name: str, node: NodeStatus, role: Role, context: Context) -> Node
 
 
 def adopt(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep | None:
-    """The step of a waiting task whose next attempt proves to exist already; None if it doesn't."""
+    """The step of a waiting task whose next attempt proves to have begun; None if it hasn't.
+
+    Whatever was ever seen of the attempt counts, also if its Job is gone by now: it isn't begun
+    a second time.
+    """
     attempt = next_attempt(name, node, context.recorded.run)
     fact = context.facts.of(attempt)
-    if fact.existence is not Existence.PRESENT or fact.job is None:
+    if fact.job is not None and fact.job.definition != role.task.definition:
         return None
-    if fact.job.definition != role.task.definition:
+    trace = fact.job or next(iter(fact.pods), None) or fact.last_pod
+    if trace is None:
         return None
-    return _step_running(name, begun(node, attempt, fact.job), role, context)
+    job = JobRef(
+        name=job_name(context.workflow.key.name, context.workflow.uid, attempt),
+        uid=trace.uid if isinstance(trace, JobFact) else trace.job_uid,
+        run=attempt.run,
+    )
+    began = trace.started_at if isinstance(trace, JobFact) else None
+    return _step_running(name, begun(node, attempt, job, began or trace.created_at), role, context)
 
 
 def _step_waiting(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep:
@@ -56,7 +67,9 @@ def _answered(
     attempt = next_attempt(name, node, context.recorded.run)
     match answer.kind:
         case AnswerKind.CREATED | AnswerKind.ADOPTED if answer.job is not None:
-            return _step_running(name, begun(node, attempt, answer.job), role, context)
+            job = JobRef(name=answer.job.name, uid=answer.job.uid, run=attempt.run)
+            began = answer.job.started_at or answer.job.created_at
+            return _step_running(name, begun(node, attempt, job, began), role, context)
         case AnswerKind.CONFLICT:
             return _refused(name, node, role, context, (Reason.NAME_CONFLICT, answer))
         case AnswerKind.INVALID:
