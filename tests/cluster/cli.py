@@ -65,6 +65,9 @@ def main(argv: list[str] | None = None) -> int:
     except ClusterError as error:
         print(error.explain(), file=sys.stderr)
         return 1
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
