@@ -46,7 +46,8 @@ async def served(application: web.Application, port: int, what: str) -> AsyncIte
     runner = web.AppRunner(application, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, port=port, reuse_address=True)
+        # Any free port is one for each address family; they would differ.
+        site = web.TCPSite(runner, None if port else "127.0.0.1", port, reuse_address=True)
         await site.start()
         real = int(runner.addresses[0][1])
         log.info("%s on port %d", what, real)

@@ -84,7 +84,6 @@ async def _configuration() -> Any:
     # Imported here: it takes half a second that `--help` and settings errors needn't wait for.
     from kubernetes.aio.client.configuration import Configuration
     from kubernetes.aio.config import load_incluster_config, load_kube_config
-    from kubernetes.aio.config.config_exception import ConfigException
 
     configuration = Configuration()
     explicit = os.environ.get("KUBECONFIG")
@@ -95,7 +94,8 @@ async def _configuration() -> Any:
             await load_kube_config(
                 config_file=explicit, client_configuration=configuration, persist_config=False
             )
-    except (ConfigException, OSError) as error:
+    except Exception as error:
+        # The loaders raise whatever an odd file makes them stumble over.
         message = f"no access to a cluster: {error} (set KUBECONFIG, or run inside a cluster)"
         raise SettingsError(message) from error
     return configuration

@@ -1,0 +1,151 @@
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from tests.unit.cluster.objects import LOST, StillClock, workflow
+from tidegate.cluster import events as module
+from tidegate.cluster.events import Teller
+from tidegate.engine.model import Note, NoteKind, Observation
+from tidegate.errors import from_status
+from tidegate.facts.workflow import workflow_fact
+
+WORKFLOW = workflow_fact(workflow())
+FAILED = Note(NoteKind.NODE_FAILED, "a failed: exit code 3", node="a", warning=True)
+
+
+class FakeStore:
+    """Events in memory."""
+
+    def __init__(self) -> None:
+        self.created: list[Mapping[str, Any]] = []
+        self.patched: list[Mapping[str, Any]] = []
+        self.trouble: list[Exception] = []
+
+    async def create(self, namespace: str, event: Mapping[str, Any]) -> None:
+        assert namespace == event["metadata"]["namespace"]
+        if self.trouble:
+            raise self.trouble.pop(0)
+        self.created.append(event)
+
+    async def patch(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
+        assert namespace
+        assert name
+        self.patched.append(patch)
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    real, naps = asyncio.sleep, list[float]()
+
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        await real(0)
+
+    monkeypatch.setattr(module.asyncio, "sleep", sleep)
+    return naps
+
+
+@pytest.fixture
+async def teller(store: FakeStore, slept: list[float]) -> AsyncIterator[Teller]:
+    teller = Teller(store, "operator-1", StillClock().monotonic)
+    task = asyncio.create_task(teller.run())
+    yield teller
+    task.cancel()
+
+
+def errors() -> float:
+    return REGISTRY.get_sample_value("tidegate_event_write_errors_total") or 0.0
+
+
+async def test_a_note_becomes_an_event(teller: Teller, store: FakeStore) -> None:
+    teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+    (event,) = store.created
+    assert event["reason"] == "NodeFailed"
+    assert event["type"] == "Warning"
+    assert event["message"] == FAILED.message
+    assert event["count"] == 1
+    assert event["involvedObject"]["uid"] == WORKFLOW.uid
+    assert event["metadata"]["namespace"] == "shop"
+
+
+async def test_the_same_again_is_counted(teller: Teller, store: FakeStore) -> None:
+    for _ in range(3):
+        teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+    assert len(store.created) == 1
+    assert [patch["count"] for patch in store.patched] == [2, 3]
+
+
+async def test_an_event_of_an_earlier_process_is_counted(teller: Teller, store: FakeStore) -> None:
+    store.trouble = [from_status(409, "AlreadyExists", "exists")]
+    teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+    assert [patch["count"] for patch in store.patched] == [2]
+
+
+async def test_long_words_are_cut(teller: Teller, store: FakeStore) -> None:
+    teller.tell(WORKFLOW, [Note(NoteKind.NODE_FAILED, "ä" * 2000)], [])
+    await teller.drain()
+    message = store.created[0]["message"]
+    assert len(message.encode()) <= 1024
+    assert message.endswith("ä…")
+
+
+async def test_trouble_passes_or_is_counted(
+    teller: Teller, store: FakeStore, slept: list[float]
+) -> None:
+    before = errors()
+    store.trouble = [LOST, LOST]
+    teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+    assert len(store.created) == 1
+    assert slept[:2] == [0.5, 1.0]
+    store.trouble = [from_status(403, "Forbidden", "no")]
+    teller.tell(WORKFLOW, [Note(NoteKind.NODE_FAILED, "other")], [])
+    store.trouble += [LOST, LOST, LOST]
+    teller.tell(WORKFLOW, [Note(NoteKind.NODE_FAILED, "third")], [])
+    await teller.drain()
+    assert errors() == before + 2
+    assert len(store.created) == 1
+
+
+async def test_the_rate_is_bounded(teller: Teller, store: FakeStore, slept: list[float]) -> None:
+    for number in range(102):
+        teller.tell(WORKFLOW, [Note(NoteKind.WAVE_STARTED, f"wave {number}")], [])
+    await teller.drain()
+    assert len(store.created) == 102
+    assert slept == [pytest.approx(0.1), pytest.approx(0.2)]
+
+
+async def test_a_full_queue_drops_and_never_raises(store: FakeStore) -> None:
+    teller, before = Teller(store, "operator-1"), errors()
+    for number in range(2001):
+        teller.tell(WORKFLOW, [Note(NoteKind.WAVE_STARTED, f"wave {number}")], [])
+    assert errors() == before + 1
+
+
+async def test_observations_reach_the_metrics(teller: Teller) -> None:
+    labels = {"namespace": "shop", "result": "Failed"}
+    name = "tidegate_workflows_finished_total"
+    before = REGISTRY.get_sample_value(name, labels) or 0.0
+    teller.tell(WORKFLOW, [], [Observation("workflow_finished", 3.0, ("Failed",))])
+    assert REGISTRY.get_sample_value(name, labels) == before + 1
+
+
+@pytest.mark.parametrize(
+    "observation", [Observation("no-such-metric"), Observation("node_retried", 1.0, ("odd",))]
+)
+async def test_an_observation_that_fits_no_metric_is_only_logged(
+    teller: Teller, observation: Observation, caplog: pytest.LogCaptureFixture
+) -> None:
+    teller.tell(WORKFLOW, [], [observation])
+    assert "no metric takes" in caplog.text

@@ -1,0 +1,61 @@
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from tests.unit.cluster.objects import StillClock, complete, job, pod, workflow
+from tidegate.api.identity import AttemptId
+from tidegate.cluster.lags import Lags
+from tidegate.cluster.view import View
+
+
+def samples(name: str) -> tuple[float, float]:
+    read = REGISTRY.get_sample_value
+    return (
+        read(f"tidegate_{name}_seconds_count") or 0.0,
+        read(f"tidegate_{name}_seconds_sum") or 0.0,
+    )
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+@pytest.fixture
+def view(clock: StillClock) -> View:
+    view = View(observe=Lags(clock.monotonic).observe)
+    view.workflow_seen(workflow())
+    return view
+
+
+def ran(version: int, phase: str, **state: Any) -> dict[str, Any]:
+    raw = pod(version, phase)
+    raw["status"]["containerStatuses"] = [{"name": "main", "state": state}]
+    return raw
+
+
+def test_how_long_pods_took_to_run_and_jobs_to_tell(view: View) -> None:
+    started, told = samples("job_start_lag"), samples("job_finish_lag")
+    view.job_seen(job())
+    view.pod_seen(ran(3, "Running", running={"startedAt": "2026-11-22T12:00:04Z"}))
+    ended = {
+        "exitCode": 0,
+        "startedAt": "2026-11-22T12:00:04Z",
+        "finishedAt": "2026-11-22T12:00:53Z",
+    }
+    view.pod_seen(ran(4, "Succeeded", terminated=ended))
+    view.job_seen(complete(5))
+    view.job_seen(complete(6, metadata={"annotations": {"x": "y"}}))
+    assert samples("job_start_lag") == (started[0] + 1, started[1] + 4)
+    assert samples("job_finish_lag") == (told[0] + 1, told[1] + 7)
+
+
+def test_how_long_a_hand_off_took(view: View, clock: StillClock) -> None:
+    before = samples("handoff")
+    view.job_seen(job())
+    view.pod_seen(pod(4, "Succeeded"))
+    clock.advance(0.5)
+    for number in (2, 3):
+        view.learn_job(job(5, uid=f"job-{number}", attempt=AttemptId(1, "b", number)))
+    assert samples("handoff") == (before[0] + 1, before[1] + 0.5)
