@@ -75,7 +75,9 @@ class ValidatedWorkflow:
             return True
         if recorded_format == LATEST_FORMAT:
             return self.tasks[name].definition == recorded
-        return definition(self.tasks[name], self.stand_ins.get(name), recorded_format) == recorded
+        task = self.tasks[name]
+        fallback = self.standbys[task.fallback] if task.fallback else None
+        return definition(task, fallback, recorded_format) == recorded
 
 
 def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
