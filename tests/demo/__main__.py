@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -48,12 +49,17 @@ def _demo(tools: Tools, report: Reporter, example: Path) -> int:
     report.say("")
     report.say(tools.kubectl("get", "twf").rstrip())
     report.say("")
-    report.say(f"  Look around:  export KUBECONFIG={tools.kubeconfig}")
+    report.say(f"  Look around:  export KUBECONFIG={tools.kubeconfig}{_path_for(tools)}")
     report.say(f"                kubectl get twf -w          kubectl describe twf {name}")
     report.say(f"                kubectl get jobs,pods -l tidegate.dev/workflow={name}")
     report.say(f"                kubectl logs -l tidegate.dev/workflow={name} --prefix")
     report.say("  Tidy up:      make down")
     return 0 if status.get("phase") == "Succeeded" else 1
+
+
+def _path_for(tools: Tools) -> str:
+    """Return how to reach kubectl by its name, where it can't be yet."""
+    return "" if shutil.which("kubectl") else f" PATH=$PATH:{Path(tools.kubectl_path).parent}"
 
 
 if __name__ == "__main__":
