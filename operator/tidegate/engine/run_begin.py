@@ -56,6 +56,8 @@ def begin(
             "started_at": now,
             "finished_at": None,
             "wave": None if eager else 1,
+            "waves": {},
+            "progress": progress(workflow, nodes),
             "waiting_for": None,
             "nodes": nodes | handlers,
             "order": _order(workflow),

@@ -6,7 +6,7 @@ from tidegate.api.status import Failure, NodePhase, NodeStatus, Phase, WorkflowS
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.handlers import failed_nodes, handler_names
 from tidegate.engine.messages import clip, names, short_failure
-from tidegate.engine.reasons import Reason
+from tidegate.engine.reasons import Reason, RunReason
 
 _MAX_MESSAGE = 4096
 
@@ -75,7 +75,7 @@ def finished(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
     parts: list[str] = []
     failed = failed_nodes(status)
     tolerated = [n for n, _ in failed if n in workflow.tasks and workflow.tasks[n].allow_failure]
-    if status.ending is not None and status.ending.cause == "DeadlineExceeded":
+    if status.reason == RunReason.DEADLINE_EXCEEDED:
         parts.append("the run's timeout was over")
     if status.phase is Phase.CANCELLED:
         how = "now" if status.ending and status.ending.cause == "CancelNow" else "gracefully"

@@ -7,57 +7,44 @@ an event or at ``wake_at``, so a plan that forgets to ask to be woken fails its 
 held against the promises that hold for every plan.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.unit.engine.builders import NOON, UID, Json, at, container_end, workflow_fact
+from tests.unit.engine.builders import Json, at, workflow_fact
+from tests.unit.engine.objects import Objects
 from tests.unit.engine.promises import broken_promises
-from tidegate.api.identity import AttemptId, job_name
+from tidegate.api.identity import AttemptId
 from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow, validate
 from tidegate.engine.invalid import plan_invalid
-from tidegate.engine.model import End, EndMode, Note, NoteKind, Observation, Plan, Remove, Start
+from tidegate.engine.model import End, Note, NoteKind, Observation, Plan, Remove, Start
 from tidegate.engine.plan import plan
 from tidegate.errors import InvalidSpec
-from tidegate.facts.model import (
-    Answer,
-    AnswerKind,
-    AttemptFact,
-    Existence,
-    Facts,
-    JobEnd,
-    JobFact,
-    PodFact,
-)
+from tidegate.facts.model import Answer, AnswerKind, AttemptFact, Existence, Facts, JobEnd
 
 _QUIET_AFTER = 60
 _POSITIVE = (AnswerKind.CREATED, AnswerKind.ADOPTED)
 
 
-class Run:
+class Run(Objects):
     """One Workflow, from its creation at noon."""
 
     def __init__(self, given: Json, *, look: bool = True, **metadata: Any) -> None:
+        super().__init__()
         self.fact = workflow_fact(given, **metadata)
         self.status = WorkflowStatus()
-        self.attempts: dict[AttemptId, AttemptFact] = {}
-        self.now = NOON
         self.wake_at: datetime | None = None
         self.starts: list[Start] = []
         self.ends: list[End] = []
         self.removes: list[Remove] = []
-        self.proven: list[AttemptId] = []
         self.notes: list[Note] = []
         self.observations: list[Observation] = []
         self.records: list[WorkflowStatus] = []
         self.deleted = False
-        self.stops_at_once = True
-        """Whether what is ended has stopped at once."""
         self.excluded = False
+        self._valid: ValidatedWorkflow | None = None
         self._answers: dict[str, tuple[AnswerKind, str]] = {}
-        self._jobs = 0
         if look:
             self.look()
 
@@ -83,20 +70,20 @@ class Run:
     # --- what the cluster does
 
     def answer(self, name: str, kind: AnswerKind | None, message: str = "") -> None:
-        """From now on the API server answers so to creations for the node; None: as usual."""
+        """From now on creations for a node (or ``node/standby``) are answered so."""
         if kind is None:
-            self._answers.pop(name)
+            self._answers.pop(name, None)
         else:
             self._answers[name] = (kind, message)
 
     def pod_runs(self, *names: str) -> None:
         for name in names:
-            self._pod(name, phase="Running", any_started=True, main_started_at=self.now)
+            self.change_pod(name, phase="Running", any_started=True, main_started_at=self.now)
         self.look()
 
     def pod_succeeds(self, *names: str, look: bool = True) -> None:
         for name in names:
-            self._ended_pod(name, "Succeeded", 0, "Completed")
+            self.end_pod(name, "Succeeded", 0, "Completed")
         if look:
             self.look()
 
@@ -104,18 +91,20 @@ class Run:
         self, *names: str, exit_code: int = 1, reason: str = "Error", look: bool = True
     ) -> None:
         for name in names:
-            self._ended_pod(name, "Failed", exit_code, reason)
+            self.end_pod(name, "Failed", exit_code, reason)
         if look:
             self.look()
 
     def pod_is_evicted(self, name: str) -> None:
         """Drained, preempted and the like: the Job fails by its podFailurePolicy."""
-        self._pod(name, phase="Failed", disruption="eviction by the API", deletion_at=self.now)
+        self.change_pod(
+            name, phase="Failed", disruption="eviction by the API", deletion_at=self.now
+        )
         self.job_ends(name, "PodFailurePolicy", "Pod data/p has condition DisruptionTarget")
 
     def job_ends(self, name: str, reason: str, message: str = "") -> None:
         end = JobEnd(succeeded=False, reason=reason, message=message, at=self.now, stopped=True)
-        self._change_job(self.latest(name), end=end)
+        self.change_job(self.latest(name), end=end)
         self.look()
 
     def vanishes(self, name: str, **traces: Any) -> None:
@@ -130,17 +119,17 @@ class Run:
         self.look()
 
     def tell_job(self, name: str, **fields: Any) -> None:
-        self._change_job(self.latest(name), **fields)
+        self.change_job(self.latest(name), **fields)
         self.look()
 
     def tell_pod(self, name: str, **fields: Any) -> None:
-        self._pod(name, **fields)
+        self.change_pod(name, **fields)
         self.look()
 
     def stop(self, *names: str) -> None:
         """What was told to end has ended."""
         for name in names:
-            self._stop(self.latest(name))
+            self.kill(self.latest(name))
         self.look()
 
     def advance(self, seconds: float) -> None:
@@ -155,7 +144,9 @@ class Run:
 
     @property
     def workflow(self) -> ValidatedWorkflow:
-        return validate(self.fact)
+        if self._valid is None or self._valid.generation != self.fact.generation:
+            self._valid = validate(self.fact)
+        return self._valid
 
     def facts(self, answers: dict[AttemptId, Answer] | None = None) -> Facts:
         return Facts(dict(self.attempts), answers or {}, namespace_excluded=self.excluded)
@@ -182,7 +173,7 @@ class Run:
     def _round(self) -> bool:
         planned = self.plan()
         if planned.prove:
-            self._prove(planned.prove)
+            self.prove(planned.prove)
             planned = self.plan()
             assert not planned.prove, "what was proven is asked again"
         if planned.decides:
@@ -210,7 +201,9 @@ class Run:
         return changed
 
     def _post(self, start: Start) -> Answer:
-        kind, message = self._answers.get(start.attempt.node, (AnswerKind.CREATED, ""))
+        attempt = start.attempt
+        who = f"{attempt.node}/{attempt.standby}" if attempt.standby else attempt.node
+        kind, message = self._answers.get(who, (AnswerKind.CREATED, ""))
         known = self.attempts.get(start.attempt)
         if known is not None and known.job is not None:
             return Answer(AnswerKind.ADOPTED, self.now, job=known.job)
@@ -219,94 +212,15 @@ class Run:
             rests = kind in (AnswerKind.QUOTA, AnswerKind.UNAVAILABLE)
             return Answer(kind, self.now, message, again_at=again if rests else None)
         self.starts.append(start)
-        return Answer(kind, self.now, job=self.job_appears(start.attempt))
-
-    def job_appears(self, attempt: AttemptId, **fields: Any) -> JobFact:
-        """The Job of ``attempt`` is in the view, whoever created it."""
-        self._jobs += 1
-        task = self.workflow.tasks.get(attempt.node) or self.workflow.standbys[attempt.node]
-        known: Json = {
-            "name": job_name(self.fact.key.name, UID, attempt),
-            "uid": f"job-{self._jobs}",
-            "owner_uid": UID,
-            "attempt": attempt,
-            "definition": task.definition,
-            "created_at": self.now,
-            "started_at": self.now,
-        }
-        job = JobFact(**known | fields)
-        self.attempts[attempt] = AttemptFact(Existence.PRESENT, job=job)
-        return job
-
-    def _prove(self, attempts: Iterable[AttemptId]) -> None:
-        for attempt in attempts:
-            self.proven.append(attempt)
-            known = self.attempts.get(attempt, AttemptFact(Existence.UNPROVEN))
-            existence = Existence.PRESENT if known.pods else Existence.GONE
-            self.attempts[attempt] = replace(known, existence=existence, job=None, job_gone=True)
+        return Answer(kind, self.now, job=self.job_appears(self.workflow, start.attempt))
 
     def _carry_out(self, planned: Plan) -> None:
         for end in planned.ends:
             self.ends.append(end)
-            if end.mode is EndMode.STOP_JOB:
-                self._change_job(end.attempt, end_reason=end.reason)
-                if self.stops_at_once:
-                    self._stop(end.attempt)
-            elif end.mode is EndMode.DELETE_JOB:
-                self.attempts[end.attempt] = AttemptFact(Existence.UNPROVEN)
-            else:
-                fact = self.attempts[end.attempt]
-                left = tuple(p for p in fact.pods if p.uid != end.uid)
-                self.attempts[end.attempt] = replace(fact, pods=left)
+            self.end(end)
         for remove in planned.removes:
             self.removes.append(remove)
             del self.attempts[remove.attempt]
-
-    # --- objects
-
-    def latest(self, name: str) -> AttemptId:
-        return max(a for a in self.attempts if a.node == name)
-
-    def _change_job(self, attempt: AttemptId, **fields: Any) -> None:
-        fact = self.attempts[attempt]
-        assert fact.job is not None
-        self.attempts[attempt] = replace(fact, job=replace(fact.job, **fields))
-
-    def _pod(self, name: str, **fields: Any) -> None:
-        attempt = self.latest(name)
-        fact = self.attempts[attempt]
-        job_uid = fact.job.uid if fact.job is not None else ""
-        fresh = PodFact(f"pod-{job_uid}", f"u-{job_uid}", job_uid, attempt, self.now, "Pending")
-        pod = replace(fact.pods[-1] if fact.pods else fresh, **fields)
-        self.attempts[attempt] = replace(fact, pods=(*fact.pods[:-1], pod))
-
-    def _ended_pod(self, name: str, phase: str, exit_code: int, reason: str) -> None:
-        end = replace(container_end(exit_code=exit_code, reason=reason), finished_at=self.now)
-        self._pod(
-            name,
-            phase=phase,
-            any_started=True,
-            main_started_at=self.now,
-            main=end,
-            failed=end if exit_code else None,
-            finished_at=self.now,
-        )
-
-    def _stop(self, attempt: AttemptId) -> None:
-        """As the Job controller does it: the pod is killed, then the Job is Failed."""
-        fact = self.attempts[attempt]
-        killed = tuple(
-            p
-            if p.is_over
-            else replace(p, phase="Failed", deletion_at=self.now, finished_at=self.now)
-            for p in fact.pods
-        )
-        self.attempts[attempt] = replace(fact, pods=killed)
-        words = "Job was active longer than specified deadline"
-        end = JobEnd(
-            succeeded=False, reason="DeadlineExceeded", message=words, at=self.now, stopped=True
-        )
-        self._change_job(attempt, end=end)
 
     # --- what came of it
 

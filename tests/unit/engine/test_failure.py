@@ -1,0 +1,242 @@
+"""The reasons of api.md, section 4: each once through a node with a retry and a fallback."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.unit.engine.builders import PATIENT, Json, at, node, rows, spec
+from tests.unit.engine.run import Run
+from tidegate.facts.model import AnswerKind, ContainerEnd
+
+Story = Callable[[Run], object]
+COUNTED, UNCOUNTED, NOT_AGAIN = "counted", "uncounted", "not again"
+
+
+def helper_fails(run: Run) -> None:
+    end = ContainerEnd("fetch", 9, "Error", "", at(0), run.now)
+    run.tell_pod("a", phase="Failed", failed=end, any_started=True, finished_at=run.now)
+
+
+def timeout(run: Run) -> None:
+    run.tell_pod("a", phase="Failed", reason="DeadlineExceeded", main_started_at=at(0))
+
+
+def start_timeout(why: str) -> Story:
+    def story(run: Run) -> None:
+        run.tell_pod("a", blocked=why)
+        run.advance(600)
+
+    return story
+
+
+def refused_pod(words: str) -> Story:
+    return lambda run: run.tell("a", refusal=words)
+
+
+def refused_job(kind: AnswerKind, words: str) -> Story:
+    def story(run: Run) -> None:
+        run.answer("a", kind, words)
+        run.look()
+
+    return story
+
+
+def rejected(run: Run) -> None:
+    run.tell_pod("a", phase="Failed", reason="OutOfmemory", message="full", finished_at=run.now)
+
+
+def unknown(run: Run) -> None:
+    run.tell_pod("a", phase="Failed", any_started=True, finished_at=run.now)
+
+
+REASONS: dict[str, tuple[Story, Json, str, str]] = {
+    "ExitCode is counted and retried": (
+        lambda run: run.pod_fails("a", exit_code=3), {}, "ExitCode", COUNTED),
+    "ExitCode in exitCodes.fail is not retried": (
+        lambda run: run.pod_fails("a", exit_code=3), {"exitCodes": {"fail": [3]}}, "ExitCode",
+        NOT_AGAIN),
+    "ExitCode outside a given exitCodes.retry is not retried": (
+        lambda run: run.pod_fails("a", exit_code=3), {"exitCodes": {"retry": [4]}}, "ExitCode",
+        NOT_AGAIN),
+    "ExitCode of another container is not looked up in exitCodes": (
+        helper_fails, {"exitCodes": {"fail": [9]}}, "ExitCode", COUNTED),
+    "OOMKilled is counted and retried": (
+        lambda run: run.pod_fails("a", exit_code=137, reason="OOMKilled"), {}, "OOMKilled",
+        COUNTED),
+    "Timeout is retried": (timeout, {}, "Timeout", COUNTED),
+    "Timeout is not retried with timeouts: false": (
+        timeout, {"timeouts": False}, "Timeout", NOT_AGAIN),
+    "StartTimeout for want of room is retried": (
+        start_timeout("Unschedulable: 0/3 nodes are available"), {}, "StartTimeout", COUNTED),
+    "StartTimeout for want of room is not retried with timeouts: false": (
+        start_timeout("Unschedulable: 0/3 nodes are available"), {"timeouts": False},
+        "StartTimeout", NOT_AGAIN),
+    "StartTimeout in image pull back-off is retried": (
+        start_timeout("ImagePullBackOff: Back-off pulling image"), {}, "StartTimeout", COUNTED),
+    "StartTimeout for a missing Secret is not retried": (
+        start_timeout('CreateContainerConfigError: secret "s" not found'), {}, "StartTimeout",
+        NOT_AGAIN),
+    "StartTimeout comes at once for an invalid image name": (
+        lambda run: run.tell_pod("a", blocked="InvalidImageName: no"), {}, "StartTimeout",
+        NOT_AGAIN),
+    "StartTimeout for a webhook that is down is not retried": (
+        lambda run: (refused_pod("failed calling webhook: timeout")(run), run.advance(600)), {},
+        "StartTimeout", NOT_AGAIN),
+    "Disrupted by an eviction is retried uncounted": (
+        lambda run: run.pod_is_evicted("a"), {}, "Disrupted", UNCOUNTED),
+    "Disrupted by the kubelet's refusal is retried uncounted": (
+        rejected, {}, "Disrupted", UNCOUNTED),
+    "Disrupted with all traces gone but the fact is retried uncounted": (
+        lambda run: run.vanishes("a", disrupted=True), {}, "Disrupted", UNCOUNTED),
+    "Lost is counted and retried": (lambda run: run.vanishes("a"), {}, "Lost", COUNTED),
+    "PodRefused by Pod Security comes at once and is not retried": (
+        refused_pod('pods "p" is forbidden: violates PodSecurity "restricted:latest"'), {},
+        "PodRefused", NOT_AGAIN),
+    "PodRefused by a policy comes at once and is not retried": (
+        refused_pod('admission webhook "x" denied the request: no'), {}, "PodRefused", NOT_AGAIN),
+    "InvalidPodTemplate is not retried": (
+        refused_job(AnswerKind.INVALID, 'unknown field "imagee"'), {}, "InvalidPodTemplate",
+        NOT_AGAIN),
+    "JobRefused is not retried": (
+        refused_job(AnswerKind.REFUSED, "forbidden"), {}, "JobRefused", NOT_AGAIN),
+    "NameConflict is not retried": (
+        refused_job(AnswerKind.CONFLICT, "already exists"), {}, "NameConflict", NOT_AGAIN),
+    "Unknown is not retried": (unknown, {}, "Unknown", NOT_AGAIN),
+}  # fmt: skip
+
+
+def begun(story: Story, **fields: Any) -> Run:
+    """A run of one node; suspended at first where its creation is to be refused."""
+    is_refused = story.__qualname__.startswith("refused_job")
+    run = Run(spec(node("a", **fields), standbys="s" if "fallback" in fields else ""), look=False)
+    if is_refused:
+        run.answer("a", AnswerKind.LATER)
+    run.look()
+    return run
+
+
+@pytest.mark.parametrize(("story", "retry", "reason", "repeated"), rows(REASONS))
+def test_a_node_with_retry_and_fallback(
+    story: Story, retry: Json, reason: str, repeated: str
+) -> None:
+    run = begun(story, retry=PATIENT | retry, fallback="s")
+    story(run)
+    a = run.node("a")
+    assert [f.reason for f in a.failures] == [reason]
+    assert (a.retries, a.disruptions) == (int(repeated == COUNTED), int(repeated == UNCOUNTED))
+    run.answer("a", AnswerKind.CREATED)
+    run.advance(10)
+    run.look()
+    again = "a2/s" if repeated == NOT_AGAIN else "a2"
+    assert run.started[-1] == again
+
+
+@pytest.mark.parametrize(("story", "retry", "reason", "repeated"), rows(REASONS))
+def test_a_node_with_neither(story: Story, retry: Json, reason: str, repeated: str) -> None:
+    run = begun(story)
+    story(run)
+    if repeated == UNCOUNTED:
+        run.advance(1)
+        assert run.started == ["a1", "a2"]
+        return
+    assert run.reason("a") == ("Failed", reason)
+    assert run.result == ("Failed", "NodeFailed")
+    run.advance(3600)
+    assert len(run.started) <= 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    rows({
+        "quota: QuotaExceeded": (AnswerKind.QUOTA, "QuotaExceeded"),
+        "429, 5xx or silence: ApiUnavailable": (AnswerKind.UNAVAILABLE, "ApiUnavailable"),
+    }),
+)  # fmt: skip
+def test_what_is_nobodys_failure_waits_uncounted(kind: AnswerKind, reason: str) -> None:
+    run = Run(spec(node("a", retry=PATIENT)), look=False)
+    run.answer("a", kind, "exceeded quota: team-a")
+    run.look()
+    assert run.reason("a") == ("Pending", reason)
+    assert run.wake_at == at(5)
+    run.advance(7200)
+    assert (run.node("a").attempt, run.node("a").failures) == (0, ())
+    run.answer("a", None)
+    run.advance(5)
+    assert run.started == ["a1"]
+    assert run.reason("a") == ("Running", None)
+
+
+def test_an_answer_that_says_nothing_new_is_not_written_again() -> None:
+    run = Run(spec(node("a")), look=False)
+    run.answer("a", AnswerKind.QUOTA, "exceeded quota: used 40")
+    run.look()
+    count = len(run.records)
+    run.answer("a", AnswerKind.QUOTA, "exceeded quota: used 41")
+    run.advance(60)
+    assert len(run.records) == count
+
+
+def test_no_room_in_the_gate_changes_nothing() -> None:
+    run = Run(spec(node("a")), look=False)
+    run.answer("a", AnswerKind.LATER)
+    run.look()
+    assert run.reason("a") == ("Pending", None)
+    assert run.wake_at is None
+
+
+def test_in_a_terminating_namespace_nothing_is_planned() -> None:
+    run = Run(spec(node("a", retry=PATIENT)), look=False)
+    run.answer("a", AnswerKind.TERMINATING)
+    run.look()
+    assert run.reason("a") == ("Pending", None)
+    assert run.wake_at is None
+
+
+def test_a_quota_that_leaves_a_job_without_pod_stops_the_clock() -> None:
+    run = Run(spec(node("a", startTimeout="1m", retry=PATIENT)))
+    run.tell("a", refusal="pods is forbidden: exceeded quota: team-a, used 40")
+    assert run.reason("a") == ("Running", "QuotaExceeded")
+    run.advance(3600)
+    run.look()
+    assert run.reason("a") == ("Running", "QuotaExceeded")
+    assert run.ends == []
+
+
+def test_a_job_that_its_backstop_ended_for_want_of_quota_is_made_again_uncounted() -> None:
+    run = Run(spec(node("a")))
+    run.tell("a", refusal="pods is forbidden: exceeded quota: team-a")
+    run.job_ends("a", "DeadlineExceeded")
+    assert run.started == ["a1", "a2"]
+    assert (run.node("a").failures, run.node("a").retries) == ((), 0)
+
+
+def test_ten_disruptions_of_a_node_and_run_are_forgiven_then_they_count() -> None:
+    run = Run(spec(node("a", retry=PATIENT)))
+    for _ in range(10):
+        run.pod_is_evicted("a")
+        run.advance(60)
+    assert (run.node("a").attempt, run.node("a").retries, run.node("a").disruptions) == (11, 0, 10)
+    for _ in range(3):
+        run.pod_is_evicted("a")
+        run.advance(60)
+    assert run.reason("a") == ("Failed", "Disrupted")
+    assert run.node("a").retries == 2
+
+
+def test_disruptions_are_forgiven_anew_in_the_next_run() -> None:
+    run = Run(spec(node("a")))
+    run.pod_is_evicted("a")
+    run.advance(60)
+    run.pod_fails("a")
+    run.ask(rerun="all")
+    assert (run.node("a").disruptions, run.node("a").attempt) == (0, 1)
+
+
+def test_lost_runs_again_only_with_retry() -> None:
+    without, having = Run(spec(node("a"))), Run(spec(node("a", retry=PATIENT)))
+    without.vanishes("a")
+    having.vanishes("a")
+    having.advance(10)
+    assert without.reason("a") == ("Failed", "Lost")
+    assert having.started == ["a1", "a2"]

@@ -1,0 +1,109 @@
+from tests.unit.engine.builders import PATIENT, node, spec
+from tests.unit.engine.run import Run
+from tidegate.engine.model import NoteKind
+
+
+def events(run: Run) -> list[str]:
+    return [f"{note.kind}: {note.message}" for note in run.notes]
+
+
+def test_the_events_of_a_run_with_everything() -> None:
+    run = Run(
+        spec(
+            node("a", retry=PATIENT | {"limit": 1}, fallback="s"),
+            node("b"),
+            node("c", "a"),
+            node("d", "c"),
+            standbys="s x",
+            onExit=["x"],
+        )
+    )
+    run.pod_succeeds("b")
+    run.pod_fails("a", exit_code=3)
+    run.advance(10)
+    run.pod_fails("a", exit_code=4)
+    run.pod_succeeds("a")
+    run.pod_fails("c", exit_code=5)
+    run.pod_succeeds("x")
+    assert events(run) == [
+        "WorkflowStarted: 4 nodes in 3 waves",
+        "WaveStarted: wave 1 of 3: a and b",
+        "NodeRetrying: a: retry 1 of 1 in 10 s after exit code 3",
+        "FallbackStarted: a: exit code 4 after 2 attempts; s runs in its place",
+        "WaveStarted: wave 2 of 3: c",
+        "NodeFailed: c: exit code 5",
+        "WorkflowFailed: c: exit code 5",
+    ]
+    assert [note.kind for note in run.notes if note.warning] == ["NodeFailed", "WorkflowFailed"]
+
+
+def test_nothing_is_told_twice_however_often_it_is_planned() -> None:
+    run = Run(spec(node("a", retry=PATIENT)))
+    run.pod_fails("a")
+    before = events(run)
+    for _ in range(3):
+        run.look()
+    assert events(run) == before
+
+
+def test_a_rerun_tells_of_its_waves_again() -> None:
+    run = Run(spec(node("a"), node("b", "a")))
+    run.pod_succeeds("a")
+    run.pod_succeeds("b")
+    run.notes.clear()
+    run.ask(rerun="all")
+    run.pod_succeeds("a")
+    assert events(run) == [
+        "WorkflowStarted: 2 nodes in 2 waves, run 2",
+        "WaveStarted: wave 1 of 2: a",
+        "WaveStarted: wave 2 of 2: b",
+    ]
+
+
+def test_eager_tells_of_no_waves() -> None:
+    run = Run(spec(node("a"), node("b", "a"), execution="Eager"))
+    run.pod_succeeds("a")
+    run.pod_succeeds("b")
+    assert run.told(NoteKind.WAVE_STARTED) == []
+    assert events(run)[-1] == "WorkflowSucceeded: all 2 nodes succeeded"
+
+
+def test_a_cancel_is_told_as_a_warning() -> None:
+    run = Run(spec(node("a")))
+    run.ask(cancel="now")
+    assert run.told(NoteKind.WORKFLOW_CANCELLED) == ["cancelled now on request"]
+    assert run.notes[-1].warning
+
+
+def counted(run: Run) -> list[tuple[str, float, tuple[str, ...]]]:
+    return [(o.name, o.value, o.labels) for o in run.observations]
+
+
+def test_the_numbers_of_a_run() -> None:
+    run = Run(spec(node("a", retry=PATIENT), node("b", "a", fallback="s"), standbys="s"))
+    run.advance(5)
+    run.pod_fails("a")
+    run.advance(10)
+    run.pod_succeeds("a")
+    run.pod_fails("b", exit_code=137, reason="OOMKilled")
+    run.advance(3)
+    run.pod_succeeds("b")
+    assert counted(run) == [
+        ("node_attempt_ended", 1, ("failed", "ExitCode")),
+        ("node_retried", 1, ()),
+        ("node_attempt_ended", 1, ("succeeded", "Succeeded")),
+        ("node_finished", 15, ("succeeded",)),
+        ("wave_finished", 1, ()),
+        ("node_attempt_ended", 1, ("failed", "OOMKilled")),
+        ("node_attempt_ended", 1, ("succeeded", "Succeeded")),
+        ("node_finished", 3, ("succeeded",)),
+        ("fallback_finished", 1, ("succeeded",)),
+        ("wave_finished", 1, ()),
+        ("workflow_finished", 18, ("Succeeded",)),
+    ]
+
+
+def test_names_of_workflows_and_nodes_are_no_labels() -> None:
+    run = Run(spec(node("extract", retry=PATIENT)))
+    run.pod_fails("extract")
+    assert all("extract" not in label for o in run.observations for label in o.labels)
