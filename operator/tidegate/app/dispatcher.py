@@ -80,6 +80,6 @@ class Dispatcher:
             metrics.record_reconcile(time.perf_counter() - began)
 
     def _again(self, key: WorkflowKey, kind: str, error: ApiError, level: int) -> None:
-        seconds = self._queue.failed(key)
+        seconds = self._queue.failed(key, fresh=isinstance(error, Conflict))
         metrics.record_reconcile_error(kind)
         log.log(level, "%s; tried again in %.1f s", error, seconds, extra={"workflow": str(key)})

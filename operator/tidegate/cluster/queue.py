@@ -93,10 +93,15 @@ class Queue:
         self._not_before.pop(key, None)
         self._release(key)
 
-    def failed(self, key: WorkflowKey) -> float:
-        """The work on ``key`` failed; it comes again after the returned number of seconds."""
+    def failed(self, key: WorkflowKey, *, fresh: bool = False) -> float:
+        """The work on ``key`` failed; it comes again after the returned number of seconds.
+
+        With ``fresh`` news that explain the failure are known by now: the first retry is at once.
+        """
         count = self._failures[key] = self._failures.get(key, 0) + 1
         seconds = min(_MOST_BACKOFF, _FIRST_BACKOFF * 2.0 ** (min(count, 20) - 1))
+        if fresh and count == 1:
+            seconds = 0.0
         now = self._clock.now()
         self._not_before[key] = now + timedelta(seconds=min(seconds, _LEAST_PAUSE))
         self.wake_at(key, now + timedelta(seconds=seconds))

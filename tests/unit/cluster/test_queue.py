@@ -120,6 +120,16 @@ async def test_events_wake_a_failed_key_but_not_in_a_hot_loop(
     assert await queue.get() == A
 
 
+async def test_a_failure_that_is_explained_by_now_is_tried_again_at_once(
+    queue: Queue, clock: StillClock
+) -> None:
+    queue.add(A)
+    await queue.get()
+    assert queue.failed(A, fresh=True) == 0.0
+    await queue.get()
+    assert queue.failed(A, fresh=True) > 0.0
+
+
 async def test_success_forgets_failures(queue: Queue, clock: StillClock) -> None:
     queue.add(A)
     await queue.get()

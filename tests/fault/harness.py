@@ -1,0 +1,145 @@
+"""The real reconcile loop and ports over an API server in memory, with a kubelet of sorts."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from tests.unit.cluster.objects import KEY, FakeApi, StillClock, pod, workflow
+from tidegate.api.identity import AttemptId, WorkflowKey
+from tidegate.api.status import WorkflowStatus
+from tidegate.cluster.book import Book
+from tidegate.cluster.gate import Gate
+from tidegate.cluster.hands import Hands
+from tidegate.cluster.view import View
+from tidegate.errors import ApiError
+from tidegate.facts.job import job_fact
+from tidegate.reconcile import Reconciler, World
+
+CHAIN = {
+    "nodes": [
+        {"name": "a", "image": "busybox", "command": ["true"]},
+        {"name": "b", "image": "busybox", "command": ["true"], "dependsOn": ["a"]},
+    ]
+}
+RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Quiet:
+    """Teller and agenda that only keep what they are given."""
+
+    def __init__(self) -> None:
+        self.notes: list[Any] = []
+
+    def tell(self, workflow: Any, notes: Any, observations: Any) -> None:
+        self.notes += notes
+
+    def wake_at(self, key: WorkflowKey, at: Any) -> None:
+        """Passes are made every second anyway."""
+
+
+class Cluster:
+    """One Workflow, the operator, and what a Job controller and a kubelet do."""
+
+    def __init__(self, runs_for: float = 1.0) -> None:
+        self.api, self.clock = FakeApi(), StillClock()
+        self.api.workflows[KEY.name] = workflow(1, spec=CHAIN)
+        self.quiet = Quiet()
+        self.errors: list[ApiError] = []
+        self.created: list[AttemptId] = []
+        self._runs_for = timedelta(seconds=runs_for)
+        self._ends: dict[str, Any] = {}
+        self._versions: dict[str, str] = {}
+        self.start_operator()
+
+    def start_operator(self) -> None:
+        """A process without memory takes over."""
+        self.view = View()
+        gate = Gate(self.view, self.clock)
+        world = World(
+            view=self.view,
+            gate=gate,
+            hands=Hands(self.api, self.view, gate, self.clock, lambda _: None),
+            book=Book(self.api, self.view),
+            teller=self.quiet,
+            agenda=self.quiet,
+            clock=self.clock,
+        )
+        self.reconciler = Reconciler(world)
+        self._tell()
+
+    @property
+    def status(self) -> WorkflowStatus:
+        return WorkflowStatus.model_validate(self.api.workflows[KEY.name]["status"])
+
+    @property
+    def is_over(self) -> bool:
+        phase = self.status.phase
+        return phase is not None and phase.is_final
+
+    async def run(self, until: Callable[[], bool] | None = None, seconds: int = 180) -> None:
+        """Pass after pass, a second each, until the run is over."""
+        for _ in range(seconds):
+            if self.is_over or (until is not None and until()):
+                return
+            await self.one_pass()
+            self._work()
+            self._tell()
+            self.clock.advance(1)
+        raise AssertionError(f"not over after {seconds} s: {self.status!r}")
+
+    async def one_pass(self) -> None:
+        """One pass; errors of the API are met as the dispatcher would: by another one."""
+        try:
+            await self.reconciler.reconcile(KEY)
+        except ApiError as error:
+            self.errors.append(error)
+
+    def annotate(self, **annotations: str) -> None:
+        """A person annotates the Workflow."""
+        metadata = self.api.workflows[KEY.name]["metadata"]
+        metadata["annotations"] |= {f"tidegate.dev/{k}": v for k, v in annotations.items()}
+        metadata["resourceVersion"] = self.api.next_version()
+
+    def _work(self) -> None:
+        """Jobs get a pod, which ends by itself in time or is killed by the Job's deadline."""
+        now = self.clock.at
+        for raw in self.api.jobs.values():
+            uid = raw["metadata"]["uid"]
+            if uid not in self._ends:
+                fact = job_fact(raw)
+                assert fact is not None
+                self.created.append(fact.attempt)
+                self._ends[uid] = now + self._runs_for
+                raw["status"] = {"startTime": now.strftime(RFC3339)}
+                raw["metadata"]["resourceVersion"] = self.api.next_version()
+                self.api.pods.append(self._pod(uid, fact.attempt, "Running"))
+            if raw["spec"].get("activeDeadlineSeconds") == 1:
+                self._end(raw, "Failed", "DeadlineExceeded")
+            elif self._ends[uid] <= now:
+                self._end(raw, "Complete", "")
+
+    def _end(self, raw: Any, condition: str, reason: str) -> None:
+        if raw["status"].get("conditions"):
+            return
+        uid, at = raw["metadata"]["uid"], self.clock.at.strftime(RFC3339)
+        ended = {"type": condition, "status": "True", "reason": reason, "lastTransitionTime": at}
+        raw["status"]["conditions"] = [ended]
+        raw["metadata"]["resourceVersion"] = self.api.next_version()
+        for one in self.api.pods:
+            if one["metadata"]["uid"] == f"pod-{uid}":
+                phase = "Succeeded" if condition == "Complete" else "Failed"
+                one["status"] = {"phase": phase}
+                one["metadata"]["resourceVersion"] = self.api.next_version()
+                if phase == "Failed":
+                    one["metadata"]["deletionTimestamp"] = at
+
+    def _pod(self, job_uid: str, attempt: AttemptId, phase: str) -> Any:
+        version = int(self.api.next_version())
+        return pod(version, phase, attempt=attempt, uid=f"pod-{job_uid}", job_uid=job_uid)
+
+    def _tell(self) -> None:
+        """The watches, without lag."""
+        view, api = self.view, self.api
+        view.workflows_listed(view.token(), list(api.workflows.values()))
+        view.jobs_listed(view.token(), list(api.jobs.values()))
+        view.pods_listed(view.token(), list(api.pods))
