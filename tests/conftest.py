@@ -35,7 +35,7 @@ def pytest_runtest_makereport(
 ) -> Iterator[None] | Any:
     """Add to a failed test's report what its namespaces look like."""
     report = yield
-    if report.failed and report.when in ("setup", "call"):
+    if report.failed and report.when == "call":
         for space in item.stash.get(SPACES, []):
             report.sections.append(("cluster", space.report()))
     return report
@@ -54,10 +54,14 @@ def installed() -> Iterator[Cluster]:
     """The cluster with the operator installed by its chart, from its own image."""
     from tests.cluster.report import Reporter
     from tests.demo.install import operator_up
+    from tests.demo.tools import DemoError
     from tests.kit.cluster import Cluster
 
     if not os.environ.get(INSTALLED):
-        operator_up(Reporter(sys.stderr))
+        try:
+            operator_up(Reporter(sys.stderr))
+        except DemoError as error:
+            pytest.exit(error.explain(), returncode=1)
     found = Cluster.find()
     yield found
     found.scale_operator(1)

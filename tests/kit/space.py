@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable
 from copy import deepcopy
@@ -60,12 +61,11 @@ class Space:
 
     def apply(self, *documents: Object) -> None:
         """Apply objects as a user would: ``kubectl apply -f -``."""
-        self.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents, sort_keys=False))
+        self.kubectl("apply", "-f", "-", stdin=_together(documents))
 
     def apply_everywhere(self, documents: Iterable[Object]) -> None:
         """Apply objects that name their namespaces themselves, in one go."""
-        text = yaml.safe_dump_all(documents, sort_keys=False)
-        self.cluster.kubectl("apply", "-f", "-", stdin=text)
+        self.cluster.kubectl("apply", "-f", "-", stdin=_together(documents))
 
     def flow(self, spec: str | Object, name: str = NAME, **metadata: Any) -> Run:
         """Apply a Workflow with this spec and return its run."""
@@ -109,3 +109,8 @@ def workflow(spec: str | Object, name: str = NAME, **metadata: Any) -> Object:
         "metadata": {"name": name, **metadata},
         "spec": {"defaults": defaults, **given},
     }
+
+
+def _together(documents: Iterable[Object]) -> str:
+    """Return objects as one document; in JSON, as the readers of YAML disagree about `y`."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)})
