@@ -71,6 +71,8 @@ class JobRef(StatusModel):
     """Its uid, once an answer or event told it."""
     run: int = 1
     """The run that the attempt belongs to; a kept node's is a former one."""
+    standby: str | None = None
+    """The standby that ran in the node's place."""
     ending: str | None = None
     """The reason for which the operator decided to end the attempt, before it did so."""
 

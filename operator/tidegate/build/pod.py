@@ -54,7 +54,7 @@ def _short_hands(task: Task) -> Object:
         "resources": dict(task.resources or {}) or None,
         "volumeMounts": [dict(mount) for mount in task.volume_mounts] or None,
     }
-    given = {key: value for key, value in fields.items() if value is not None}
+    given: Object = {key: value for key, value in fields.items() if value is not None}
     if task.script is not None:
         given["args"] = None  # a template's own would be arguments of the script
     return {"name": c.MAIN_CONTAINER, **given}

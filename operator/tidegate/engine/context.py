@@ -41,7 +41,7 @@ def current_attempt(name: str, node: NodeStatus, run: int) -> AttemptId | None:
     """The attempt that the node's status speaks of; None before the first."""
     if not node.attempt or node.job is None:
         return None
-    return AttemptId(node.job.run or run, name, node.attempt, node.standby or "")
+    return AttemptId(node.job.run or run, name, node.attempt, node.job.standby or "")
 
 
 def next_attempt(name: str, node: NodeStatus, run: int) -> AttemptId:

@@ -44,7 +44,7 @@ def decided_against(status: WorkflowStatus, attempt: AttemptId, fact: AttemptFac
         return Reason.CANCELLED
     if attempt == current_attempt(attempt.node, node, status.run):
         return _decided_against_current(node, fact)
-    if attempt.run < status.run or node.phase.has_ended or _is_past(node, attempt):
+    if attempt.run < status.run or node.phase.has_ended or attempt.number <= node.attempt:
         return Reason.CANCELLED
     return Reason.CANCELLED if status.phase is not None and status.phase.is_final else None
 
@@ -57,12 +57,6 @@ def _decided_against_current(node: NodeStatus, fact: AttemptFact) -> str | None:
     if fact.job is not None and node.job is not None and node.job.uid not in ("", fact.job.uid):
         return Reason.CANCELLED
     return None
-
-
-def _is_past(node: NodeStatus, attempt: AttemptId) -> bool:
-    if attempt.number == node.attempt:
-        return attempt.standby != (node.standby or "")
-    return attempt.number < node.attempt
 
 
 def _stop(attempt: AttemptId, fact: AttemptFact, reason: str) -> Iterator[End]:

@@ -6,7 +6,7 @@ Whether it may start is for others to say: waves, parallelism, policies.
 
 from datetime import timedelta
 
-from tidegate.api.identity import job_name
+from tidegate.api.identity import AttemptId, job_name
 from tidegate.api.status import JobRef, NodePhase, NodeStatus
 from tidegate.engine import messages
 from tidegate.engine.context import Context, current_attempt, next_attempt
@@ -41,13 +41,20 @@ def adopt(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep
     trace = fact.job or next(iter(fact.pods), None) or fact.last_pod
     if trace is None:
         return None
-    job = JobRef(
-        name=job_name(context.workflow.key.name, context.workflow.uid, attempt),
-        uid=trace.uid if isinstance(trace, JobFact) else trace.job_uid,
-        run=attempt.run,
-    )
+    uid = trace.uid if isinstance(trace, JobFact) else trace.job_uid
+    job = _job_ref(context, attempt, uid)
     began = trace.started_at if isinstance(trace, JobFact) else None
     return _step_running(name, begun(node, attempt, job, began or trace.created_at), role, context)
+
+
+def _job_ref(context: Context, attempt: AttemptId, uid: str = "") -> JobRef:
+    workflow = context.workflow
+    return JobRef(
+        name=job_name(workflow.key.name, workflow.uid, attempt),
+        uid=uid,
+        run=attempt.run,
+        standby=attempt.standby or None,
+    )
 
 
 def _step_waiting(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep:
@@ -67,7 +74,7 @@ def _answered(
     attempt = next_attempt(name, node, context.recorded.run)
     match answer.kind:
         case AnswerKind.CREATED | AnswerKind.ADOPTED if answer.job is not None:
-            job = JobRef(name=answer.job.name, uid=answer.job.uid, run=attempt.run)
+            job = _job_ref(context, attempt, answer.job.uid)
             began = answer.job.started_at or answer.job.created_at
             return _step_running(name, begun(node, attempt, job, began), role, context)
         case AnswerKind.CONFLICT:
@@ -100,10 +107,7 @@ def _refused(
     begun = update(
         node,
         attempt=attempt.number,
-        job=JobRef(
-            name=job_name(context.workflow.key.name, context.workflow.uid, attempt),
-            run=attempt.run,
-        ),
+        job=_job_ref(context, attempt),
         started_at=node.started_at or answer.at,
         serving_since=node.serving_since or answer.at,
     )
