@@ -160,20 +160,38 @@ def _live(fact: AttemptFact, pod: PodFact | None) -> Live:
     suspended = job is not None and job.suspended
     stuck = next((p for p in fact.pods if p.deletion_at is not None and not p.is_over), None)
     if pod is None:
+        had_pod = job is not None and _had_pod(fact, job)
         return Live(
-            clock_from=None if job is None or suspended else job.started_at,
+            started=had_pod,
+            clock_from=None if job is None or suspended or had_pod else job.started_at,
             suspended=suspended,
             refusal=fact.refusal,
             stuck=stuck,
         )
     return Live(
         started=pod.main_started_at is not None,
-        clock_from=None if suspended else (job.started_at if job is not None else pod.created_at),
+        clock_from=None if suspended else _start_clock(job, pod),
         suspended=suspended,
         blocked=pod.blocked,
         helpers=pod.helpers_running,
         stuck=stuck,
     )
+
+
+def _start_clock(job: JobFact | None, pod: PodFact) -> datetime:
+    """A Job that a quota held up has its pod long after its start: the pod's clock is its own."""
+    if job is None or job.started_at is None:
+        return pod.created_at
+    return max(job.started_at, pod.created_at)
+
+
+def _had_pod(fact: AttemptFact, job: JobFact) -> bool:
+    """Whether a pod of the Job's present start was seen: then its record is waited for, no start.
+
+    A Job that was suspended and resumed has a later start than the pod that it had before.
+    """
+    pods = fact.pods if fact.last_pod is None else (*fact.pods, fact.last_pod)
+    return any(job.started_at is None or pod.created_at >= job.started_at for pod in pods)
 
 
 def _success(fact: AttemptFact, pod: PodFact | None) -> Verdict:
