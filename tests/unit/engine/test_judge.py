@@ -410,6 +410,10 @@ def test_an_attempt_is_stopped(fact: AttemptFact, expected: bool) -> None:
             "not before its controller saw it": (present(job(started_at=None)), None),
             "it stands while it is suspended": (present(job(suspended=True)), None),
             "anew after a suspension": (present(job(started_at=at(60)), pod()), at(60)),
+            "from its pod, if a quota held that up": (
+                present(job(), pod(created_at=at(900))),
+                at(900),
+            ),
         }
     ),
 )
