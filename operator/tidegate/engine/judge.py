@@ -160,7 +160,7 @@ def _live(fact: AttemptFact, pod: PodFact | None) -> Live:
     suspended = job is not None and job.suspended
     stuck = next((p for p in fact.pods if p.deletion_at is not None and not p.is_over), None)
     if pod is None:
-        had_pod = job is not None and _had_pod(fact, job)
+        had_pod = job is not None and not suspended and _had_pod(fact, job)
         return Live(
             started=had_pod,
             clock_from=None if job is None or suspended or had_pod else job.started_at,

@@ -425,3 +425,29 @@ def test_the_clock_of_start_timeout(fact: AttemptFact, expected: object) -> None
 
 def test_a_recorded_attempt_without_uid_is_judged_by_its_name_alone() -> None:
     assert isinstance(judge(present(job(uid="other")), ref(uid="")), Live)
+
+
+KILLED = pod(phase="Failed", main_started_at=at(1), finished_at=at(700), deletion_at=at(700))
+
+
+@pytest.mark.parametrize(
+    ("fact", "started"),
+    rows(
+        {
+            "its pod was killed and the Job doesn't say so yet": (present(job(), KILLED), True),
+            "its killed pod is gone already": (present(job(), last_pod=KILLED), True),
+            "it was resumed, and the pod is of the start before": (
+                present(job(started_at=at(800)), last_pod=KILLED),
+                False,
+            ),
+            "it is suspended": (present(job(suspended=True), KILLED), False),
+        }
+    ),
+)
+def test_an_attempt_that_waits_for_its_jobs_word_has_started_unless(
+    fact: AttemptFact, started: bool
+) -> None:
+    judged = judge(fact, ref())
+    assert isinstance(judged, Live)
+    assert judged.started is started
+    assert not (judged.started and judged.clock_from)
