@@ -1,0 +1,89 @@
+import pytest
+
+from tests.unit.engine.builders import PATIENT, node, rows, spec
+from tests.unit.engine.run import Run
+
+STORY = (node("a", retry=PATIENT | {"limit": 1}), node("b"), node("c", "b"))
+
+
+def removed(run: Run) -> list[str]:
+    return [f"{r.attempt.node}{r.attempt.number}" for r in run.removes]
+
+
+def story(policy: str) -> Run:
+    """a fails once and succeeds then, b succeeds, c fails."""
+    run = Run(spec(*STORY, jobRetention=policy))
+    run.pod_fails("a")
+    run.pod_succeeds("b")
+    run.advance(10)
+    run.pod_succeeds("a")
+    run.pod_fails("c")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    rows({
+        "Always keeps all": ("Always", []),
+        "OnFailure keeps those that failed": ("OnFailure", ["a2", "b1"]),
+        "Never keeps none": ("Never", ["a1", "a2", "b1", "c1"]),
+    }),
+)  # fmt: skip
+def test_which_finished_jobs_stay(policy: str, expected: list[str]) -> None:
+    run = story(policy)
+    assert sorted(removed(run)) == expected
+    assert run.result[0] == "Failed"
+
+
+def test_nothing_is_removed_before_its_end_is_recorded() -> None:
+    run = Run(spec(node("a"), node("b", "a"), jobRetention="Never"))
+    run.pod_succeeds("a", look=False)
+    assert run.plan().removes == ()
+    run.look()
+    assert removed(run) == ["a1"]
+
+
+def test_a_failed_attempt_may_go_as_soon_as_its_retry_is_recorded() -> None:
+    run = Run(spec(node("a", retry=PATIENT), jobRetention="Never"))
+    run.pod_fails("a")
+    assert removed(run) == ["a1"]
+    run.advance(10)
+    assert run.started == ["a1", "a2"]
+
+
+def test_a_removed_job_changes_nothing_about_its_node() -> None:
+    run = Run(spec(node("a"), node("b", "a"), jobRetention="Never"))
+    run.pod_succeeds("a")
+    run.look()
+    assert run.reason("a") == ("Succeeded", None)
+    assert run.proven == []
+    run.pod_succeeds("b")
+    assert run.result[0] == "Succeeded"
+
+
+def test_what_runs_is_never_removed() -> None:
+    run = Run(spec(node("a"), node("b"), jobRetention="Never"))
+    run.pod_runs("a", "b")
+    run.look()
+    assert run.removes == []
+
+
+def test_the_policy_may_change_after_the_end() -> None:
+    run = story("Always")
+    run.edit(jobRetention="OnFailure")
+    assert sorted(removed(run)) == ["a2", "b1"]
+    run.edit(jobRetention="Never")
+    assert sorted(removed(run)) == ["a1", "a2", "b1", "c1"]
+
+
+def test_handlers_jobs_go_likewise() -> None:
+    run = Run(spec(node("a"), standbys="x", onExit=["x"], jobRetention="OnFailure"))
+    run.pod_succeeds("a")
+    run.pod_succeeds("x")
+    assert removed(run) == ["a1", "x1"]
+
+
+def test_a_removal_names_the_jobs_uid() -> None:
+    run = Run(spec(node("a"), jobRetention="Never"))
+    run.pod_succeeds("a")
+    assert [(r.uid, r.name.startswith("flow-a-")) for r in run.removes] == [("job-1", True)]
