@@ -1,1 +1,1 @@
-"""A cluster in memory and virtual time, in which the real operator lives through random histories."""
+"""A cluster in memory and virtual time, where the real operator lives through random histories."""

@@ -44,6 +44,9 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         self._clock_resolution = 1e-6
         self.set_exception_handler(self._keep)
 
+    def __del__(self) -> None:
+        self.close()
+
     def time(self) -> float:
         return self.elapsed
 

@@ -1,4 +1,4 @@
-"""Deletion of Workflows and Jobs, in each of its three ways, and what the collector clears after it."""
+"""Deletion of Workflows and Jobs, in each of its three ways, and what is collected after it."""
 
 from typing import Literal
 

@@ -67,7 +67,7 @@ class History:
         )
         self.truth = Truth(self.store, self.kubelet)
         allowed = Allowances(self.trouble.destroyed, self.trouble.orphaned, plot.takeovers > 0)
-        self.checks = Invariants(self.store, self.truth, allowed)
+        self.checks = Invariants(self.store, self.truth, allowed, self.world.trace)
         self.store.listeners.insert(0, self.checks.on_event)
         self.kubelet.on_start.append(self.checks.on_start)
         self.jobs = JobController(self.world)

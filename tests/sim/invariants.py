@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from tests.sim.kubelet import Process
 from tests.sim.store import JOB, WORKFLOW, Raw, Store, controller_uid, is_deleting
 from tests.sim.truth import Made, Truth
+from tests.sim.world import Trace
 from tidegate.api.identity import AttemptId, WorkflowKey
 from tidegate.api.spec import Execution, Trigger
 from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
@@ -44,6 +45,7 @@ class Invariants:
     store: Store
     truth: Truth
     allowed: Allowances
+    trace: Trace
     violations: list[str] = field(default_factory=list)
     seen: dict[str, Seen] = field(default_factory=dict)
     validated: dict[tuple[str, int], ValidatedWorkflow | None] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Invariants:
             self._job_made(raw)
 
     def say(self, text: str) -> None:
+        self.trace.add("INVARIANT", text)
         self.violations.append(text)
 
     # Programs
@@ -72,11 +75,7 @@ class Invariants:
         if status is None or job is None or self.allowed.late_writes or status.run != attempt.run:
             return
         node = status.nodes.get(attempt.node)
-        if (
-            node is not None
-            and node.phase is NodePhase.SUCCEEDED
-            and not _is_current(node, attempt)
-        ):
+        if node is not None and node.phase is NodePhase.SUCCEEDED:
             self.say(f"{attempt} runs, although {attempt.node} is recorded as Succeeded")
 
     # Jobs
@@ -158,7 +157,7 @@ class Invariants:
             x
             for x in self.truth.made(owner, seen.status.run)
             if x.attempt.node in tasks
-            and not x.uid in self.allowed.destroyed
+            and x.uid not in self.allowed.destroyed
             and not self.truth.over(x)
         ]
         if len(on) > seen.parallelism:
@@ -191,7 +190,8 @@ class Invariants:
             self.say("a Workflow that is being deleted gets a new status")
         status = WorkflowStatus.model_validate(raw["status"])
         if before is not None and status.run == before.status.run:
-            self.violations.extend(_moves(before.status, status))
+            for text in _moves(before.status, status):
+                self.say(text)
         elif before is not None and status.run != before.status.run + 1:
             self.say(f"run {before.status.run} is followed by run {status.run}")
         elif before is not None and before.status.run and not _is_final(before.status):
@@ -202,10 +202,6 @@ class Invariants:
         most = max(workflow.spec.parallelism, before.parallelism if before and same_run else 0)
         locked = before.workflow if before and same_run and _is_final(status) else workflow
         self.seen[uid] = Seen(locked, status, most)
-
-
-def _is_current(node: NodeStatus, attempt: AttemptId) -> bool:
-    return node.attempt == attempt.number and (node.standby or "") == attempt.standby
 
 
 def _is_final(status: WorkflowStatus) -> bool:
@@ -220,9 +216,11 @@ def _moves(before: WorkflowStatus, after: WorkflowStatus) -> list[str]:
     """What must not change within a run, and did."""
     found: list[str] = []
     if _is_final(before) and before.run:
-        for field_ in ("phase", "reason", "outcome", "finished_at", "started_at", "ending"):
-            if getattr(before, field_) != getattr(after, field_):
-                found.append(f"{field_} of a finished run changes to {getattr(after, field_)}")
+        found += [
+            f"{name} of a finished run changes to {getattr(after, name)}"
+            for name in ("phase", "reason", "outcome", "finished_at", "started_at", "ending")
+            if getattr(before, name) != getattr(after, name)
+        ]
     if before.started_at is not None and before.started_at != after.started_at:
         found.append("startedAt changes")
     if before.outcome is not None and before.outcome != after.outcome:

@@ -280,7 +280,8 @@ def _matched(rule: Raw, pod: Raw, who: str) -> str | None:
             continue
         inside = ended["exitCode"] in codes["values"]
         if ended["exitCode"] != 0 and inside == (codes["operator"] == "In"):
-            return f"Container {status['name']} for pod {who} failed with exit code {ended['exitCode']}"
+            code = ended["exitCode"]
+            return f"Container {status['name']} for pod {who} failed with exit code {code}"
     return None
 
 

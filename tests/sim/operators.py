@@ -10,18 +10,21 @@ from datetime import datetime
 from tests.sim.api import Faults, SimApi
 from tests.sim.clock import EPOCH
 from tests.sim.garbage import Collector
+from tests.sim.premises import unfounded
 from tests.sim.store import JOB, NAMESPACE, POD, WORKFLOW, Raw
 from tests.sim.watch import Stream, Weather
 from tests.sim.world import World
 from tidegate.api.identity import WorkflowKey
+from tidegate.api.status import WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.cluster.book import Book
 from tidegate.cluster.gate import Gate
 from tidegate.cluster.hands import Hands
 from tidegate.cluster.view import Podless, View, Wake
-from tidegate.engine.model import Note, Observation
+from tidegate.engine.model import Note, Observation, Plan
 from tidegate.errors import ApiError
 from tidegate.facts.event import refusal
-from tidegate.facts.model import WorkflowFact
+from tidegate.facts.model import Facts, WorkflowFact
 from tidegate.reconcile import Reconciler
 from tidegate.reconcile import World as Ports
 
@@ -67,11 +70,26 @@ class Told:
 
     def tell(
         self,
-        workflow: WorkflowFact,
+        _workflow: WorkflowFact,
         notes: Sequence[Note],
-        observations: Sequence[Observation],
+        _observations: Sequence[Observation],
     ) -> None:
         self.notes.extend(notes)
+
+
+class Watched(Reconciler):
+    """The loop, with every plan held against what its status holds."""
+
+    say: Callable[[str], None]
+
+    def _plan(self, fact: WorkflowFact, status: WorkflowStatus, facts: Facts) -> Plan:
+        planned = super()._plan(fact, status, facts)
+        workflow = self._remembered(fact).valid
+        if isinstance(workflow, ValidatedWorkflow) and not facts.answers:
+            now = self._world.clock.now()
+            for text in unfounded(workflow, status, facts, now, planned):
+                self.say(text)
+        return planned
 
 
 class Operator:
@@ -101,12 +119,12 @@ class Operator:
         hands = Hands(self._api, self.view, self._gate, world.time, self.wake)
         book = Book(self._api, self.view)
         self.teller = Told()
-        self._reconciler = Reconciler(
+        self._reconciler = Watched(
             Ports(self.view, self._gate, hands, book, self.teller, self, world.time)
         )
+        self._reconciler.say = self._unfounded
         self.streams = [
-            Stream(world, kind, sink, self, weather, world.time.chance(f"{name}/{kind}"))
-            for kind, sink in self._sinks().items()
+            Stream(world, kind, sink, self, weather) for kind, sink in self._sinks().items()
         ]
 
     def _sinks(self) -> dict[str, Sink]:
@@ -134,7 +152,7 @@ class Operator:
         if self._leads or self.dead or not all(stream.synced for stream in self.streams):
             return
         self._leads = True
-        for key in self.view.keys():
+        for key in tuple(self.view.keys()):
             self.wake(Wake(key, hot=False))
 
     def wake(self, wake: Wake) -> None:
@@ -147,9 +165,13 @@ class Operator:
             task = self._world.time.loop.create_task(self._work(wake.key))
             self._tasks[wake.key] = task
 
+    def _unfounded(self, text: str) -> None:
+        self._world.trace.add("PLAN", text)
+        self.faults.append(f"the plan {text}")
+
     def wake_all(self) -> None:
         """Look at every Workflow again."""
-        for key in self.view.keys():
+        for key in tuple(self.view.keys()):
             self.wake(Wake(key, hot=False))
 
     def wake_at(self, key: WorkflowKey, at: datetime) -> None:
@@ -238,8 +260,9 @@ class Operator:
 
     async def thawed(self) -> None:
         """Return once the process runs; never in a dead one."""
-        while self._world.now() < self._thaw_at:
-            await asyncio.sleep(self._thaw_at - self._world.now())
+        left = self._thaw_at - self._world.now()
+        if left > 0:
+            await asyncio.sleep(left)
         if self.dead:
             await asyncio.Future()
 

@@ -91,32 +91,46 @@ def _spec(chance: random.Random, *, calm: bool) -> Spec:
     standbys = _standbys(chance, nodes, calm=calm)
     chance.shuffle(nodes)
     spec: Spec = {"nodes": nodes, "defaults": {"image": "busybox:1.36"}}
+    spec |= _policies(chance, calm=calm)
+    if not calm:
+        spec |= _clocks(chance)
+    if chance.random() < 0.2:
+        spec["defaults"]["retry"] = _retry(chance, calm=calm)
+    if standbys:
+        spec["standbys"] = standbys
+        for name, kind in [(x["name"], x.pop("_for")) for x in standbys]:
+            if kind in ("onError", "onExit"):
+                spec.setdefault(kind, []).append(name)
+    return spec
+
+
+def _policies(chance: random.Random, *, calm: bool) -> Spec:
+    spec: Spec = {}
     if chance.random() < 0.3:
         spec["execution"] = "Eager"
     policy = chance.choice((None, "FinishWave", "FailFast", "Continue"))
-    if calm and (spec.get("execution") == "Eager" or policy == "FailFast"):
+    if calm and ("execution" in spec or policy == "FailFast"):
         policy = "Continue"
     if policy:
         spec["failurePolicy"] = policy
     if chance.random() < 0.5:
         spec["parallelism"] = chance.choice((1, 2, 3))
-    if not calm and chance.random() < 0.25:
-        spec["timeout"] = chance.choice(("3s", "15s", "60s", "5m"))
     if chance.random() < 0.3:
         spec["jobRetention"] = chance.choice(("OnFailure", "Never"))
-    if not calm and chance.random() < 0.1:
+    return spec
+
+
+def _clocks(chance: random.Random) -> Spec:
+    """What makes the end depend on when things happen."""
+    spec: Spec = {}
+    if chance.random() < 0.25:
+        spec["timeout"] = chance.choice(("3s", "15s", "60s", "5m"))
+    if chance.random() < 0.1:
         spec["suspend"] = True
-    if not calm and chance.random() < 0.2:
-        spec["rerunPolicy"] = "OnChange"
-    if not calm and chance.random() < 0.05:
-        spec["ttlSecondsAfterFinished"] = chance.choice((0, 30))
     if chance.random() < 0.2:
-        spec["defaults"]["retry"] = _retry(chance, calm=calm)
-    if standbys:
-        spec["standbys"] = standbys
-        for name, kind in ((x["name"], x.pop("_for")) for x in standbys):
-            if kind in ("onError", "onExit"):
-                spec.setdefault(kind, []).append(name)
+        spec["rerunPolicy"] = "OnChange"
+    if chance.random() < 0.05:
+        spec["ttlSecondsAfterFinished"] = chance.choice((0, 30))
     return spec
 
 

@@ -92,4 +92,6 @@ class Truth:
         ran = [x for x in self.kubelet.processes.values() if x.job == made.uid]
         if any(x.alive for x in ran):
             return False
-        return bool(pods) and all(x["status"]["phase"] in ("Succeeded", "Failed") for x in pods)
+        return bool(pods or ran) and all(
+            x["status"]["phase"] in ("Succeeded", "Failed") for x in pods
+        )

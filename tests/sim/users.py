@@ -1,4 +1,4 @@
-"""People: they create the Workflow, ask for things while it runs, and for more when it has ended."""
+"""People: they create the Workflow, ask for things while it runs, and for more once it ended."""
 
 import random
 from collections.abc import Callable

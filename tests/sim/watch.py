@@ -5,7 +5,6 @@ begins again with a list. The Workflows' stream may swallow a deletion, as kopf 
 diff finds that out minutes later.
 """
 
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -50,20 +49,14 @@ class Stream:
     """One operator's list and watch of one kind."""
 
     def __init__(
-        self,
-        world: World,
-        kind: str,
-        sink: Sink,
-        process: Process,
-        weather: Weather,
-        chance: random.Random,
+        self, world: World, kind: str, sink: Sink, process: Process, weather: Weather
     ) -> None:
         self._world = world
         self._kind = kind
         self._sink = sink
         self._process = process
         self._weather = weather
-        self._chance = chance
+        self._chance = world.time.chance(f"{process.name}/{kind}")
         self._era = 0
         self._open = False
         self._last = 0.0
@@ -78,7 +71,7 @@ class Stream:
         self._world.store.listeners.remove(self._on_event)
 
     def relist(self, outage: float = 0.0) -> None:
-        """The stream breaks; after ``outage`` a list is asked for, and the watch goes on from it."""
+        """The stream breaks; after ``outage`` comes a list, and the watch goes on from it."""
         self._era += 1
         self._held.clear()
         self._open = False
