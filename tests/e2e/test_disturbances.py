@@ -76,8 +76,10 @@ def test_an_evicted_pod_is_tried_again_and_not_counted(run: Run) -> None:
     assert (node.get("retries", 0), node["disruptions"], node["attempt"]) == (0, 1, 2)
 
 
-@pytest.mark.runs("nodes: [{name: a, startTimeout: 30s, script: sleep 4}]")
-def test_a_job_suspended_as_by_kueue_is_queued_and_goes_on_as_the_same_attempt(run: Run) -> None:
+def test_a_job_suspended_as_by_kueue_is_queued_and_goes_on_as_the_same_attempt(
+    space: Space,
+) -> None:
+    run = space.flow("nodes: [{name: a, startTimeout: 30s, script: sleep 8}]")
     run.wait_running("a", seconds=60)
     job = only_job(run)
     run.kubectl("patch", "job", job, "--type=merge", "-p", '{"spec":{"suspend":true}}')
@@ -89,8 +91,10 @@ def test_a_job_suspended_as_by_kueue_is_queued_and_goes_on_as_the_same_attempt(r
     assert only_job(run) == job
 
 
-@pytest.mark.runs("nodes: [{name: a, script: sleep 8}, {name: b, dependsOn: [a], script: 'true'}]")
-def test_an_orphaned_pod_still_counts_as_the_attempt(run: Run) -> None:
+def test_an_orphaned_pod_still_counts_as_the_attempt(space: Space) -> None:
+    run = space.flow("""
+    nodes: [{name: a, script: sleep 8}, {name: b, dependsOn: [a], script: "true"}]
+    """)
     run.wait_running("a", seconds=60)
     run.kubectl("delete", "job", only_job(run), "--cascade=orphan")
     status = run.finished("Succeeded")

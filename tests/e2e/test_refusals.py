@@ -101,7 +101,7 @@ def test_all_faults_of_a_spec_are_told_at_once_and_a_corrected_one_starts_by_its
 
 
 def test_an_unknown_dependency_is_refused_by_the_server(space: Space) -> None:
-    with pytest.raises(KubectlError, match="dependsOn"):
+    with pytest.raises(KubectlError, match="depends on a node that doesn't exist"):
         space.flow("nodes: [{name: a, dependsOn: [nobody], script: 'true'}]")
 
 

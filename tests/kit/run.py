@@ -132,6 +132,16 @@ class Run:
         )
         return oldest_first(found.values())
 
+    def wait_jobs_are(self, wanted: set[tuple[str, str]], seconds: float = SOON) -> None:
+        """Wait until there are exactly these Jobs, as (node, attempt)."""
+
+        def there(jobs: dict[str, Object]) -> bool:
+            labels = [job["metadata"]["labels"] for job in jobs.values()]
+            return {(its[OF_NODE], its["tidegate.dev/attempt"]) for its in labels} == wanted
+
+        query = self._of("jobs", "")
+        wait_for(self.cluster.client, query, there, f"only the Jobs {wanted}", seconds)
+
     def wait_event(self, reason: str, words: str = "", seconds: float = SOON) -> Object:
         """Wait for an Event of the Workflow with this reason and these words in it."""
 

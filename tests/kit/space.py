@@ -113,4 +113,6 @@ def workflow(spec: str | Object, name: str = NAME, **metadata: Any) -> Object:
 
 def _together(documents: Iterable[Object]) -> str:
     """Return objects as one document; in JSON, as the readers of YAML disagree about `y`."""
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(documents)})
+    items = list(documents)
+    together = {"apiVersion": "v1", "kind": "List", "items": items}
+    return json.dumps(items[0] if len(items) == 1 else together)
