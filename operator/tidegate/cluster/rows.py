@@ -13,7 +13,7 @@ from tidegate.api.identity import AttemptId, WorkflowKey
 from tidegate.facts.model import EMPTY, AttemptFact, Existence, JobFact, PodFact, WorkflowFact
 
 _DISRUPTION = "DisruptionTarget"
-_FINAL = frozenset({"Succeeded", "Failed", "Cancelled"})
+_LIVE = frozenset({"Running", "Waiting", "Suspended"})
 
 
 def with_job(before: AttemptFact, job: JobFact) -> AttemptFact:
@@ -114,8 +114,8 @@ def _weight(pod: PodFact) -> tuple[bool, bool]:
 class Row:
     """A Workflow and everything that is known of its attempts.
 
-    Spec and status of a finished Workflow are kept compressed: thousands of them lie in memory and
-    are looked at only when something happens to one.
+    Spec and status of a Workflow that isn't running are kept compressed: thousands of them lie in
+    memory and are looked at only when something happens to one.
     """
 
     __slots__ = (
@@ -169,7 +169,7 @@ class Row:
         self._fact = fact
         self.phase = _phase(fact)
         self.run = _run(fact)
-        if fact is not None and self.phase in _FINAL:
+        if fact is not None and self.phase not in _LIVE:
             self._packed = zlib.compress(orjson.dumps([fact.spec, fact.status]), 1)
             self._fact = replace(fact, spec=EMPTY, status=EMPTY)
 
