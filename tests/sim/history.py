@@ -17,6 +17,7 @@ from tests.sim.store import WORKFLOW, Store
 from tests.sim.trouble import Trouble
 from tests.sim.truth import Truth
 from tests.sim.users import User
+from tests.sim.verdicts import is_clear, untrue
 from tests.sim.world import Trace, World
 
 _LIMIT = 100 * 3600.0
@@ -65,7 +66,7 @@ class History:
         self.trouble = Trouble(
             self.world, self.kubelet, self.collector, self.time.chance("trouble")
         )
-        self.truth = Truth(self.store, self.kubelet)
+        self.truth = Truth(self.store, self.kubelet, self.world.now)
         allowed = Allowances(self.trouble.destroyed, self.trouble.orphaned, plot.takeovers > 0)
         self.checks = Invariants(self.store, self.truth, allowed, self.world.trace)
         self.store.listeners.insert(0, self.checks.on_event)
@@ -148,6 +149,13 @@ class History:
         if not self.checks.violations:
             lost = self.trouble.lost_for_good
             self.checks.violations.extend(final_violations(self.checks, lost_for_good=lost))
+            if is_clear(self.plot):
+                self._hold_verdicts_against_truth()
+
+    def _hold_verdicts_against_truth(self) -> None:
+        for uid, seen in self.checks.seen.items():
+            found = untrue(self.truth, self.trouble, uid, seen.workflow, seen.status)
+            self.checks.violations.extend(found)
 
     def _stay_idle(self) -> None:
         """Nothing is left to do: neither looking again nor a restart leads to a write."""

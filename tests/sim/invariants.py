@@ -48,6 +48,8 @@ class Invariants:
     trace: Trace
     violations: list[str] = field(default_factory=list)
     seen: dict[str, Seen] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)
+    """Jobs that a paused leader made once more, after jobRetention had set their names free."""
     validated: dict[tuple[str, int], ValidatedWorkflow | None] = field(default_factory=dict)
 
     def on_event(self, kind: str, event: str, raw: Raw, old: Raw | None) -> None:
@@ -66,8 +68,8 @@ class Invariants:
     def on_start(self, process: Process) -> None:
         """A program starts."""
         owner, attempt = self.truth.owner(process), process.attempt
-        living = self.truth.living(owner, attempt.node)
-        others = [x for x in living if x is not process and x.job not in self.allowed.orphaned]
+        living = [x for x in self.truth.living(owner, attempt.node) if not self._is_excused(x)]
+        others = [] if self._is_excused(process) else [x for x in living if x is not process]
         if others:
             self.say(f"two living pods of {attempt.node}: {process.pod} and {others[0].pod}")
         job = self.truth.job(process.job)
@@ -77,6 +79,9 @@ class Invariants:
         node = status.nodes.get(attempt.node)
         if node is not None and node.phase is NodePhase.SUCCEEDED:
             self.say(f"{attempt} runs, although {attempt.node} is recorded as Succeeded")
+
+    def _is_excused(self, process: Process) -> bool:
+        return process.job in self.allowed.orphaned or process.job in self.late
 
     # Jobs
 
@@ -105,9 +110,11 @@ class Invariants:
 
     def _never_twice(self, owner: str, made: Made) -> None:
         same = [x for x in self.truth.made(owner) if x.attempt == made.attempt and x is not made]
-        if not same or self.allowed.late_writes:
+        if not same:
             return
-        if not any(x.uid in self.allowed.destroyed for x in same):
+        if self.allowed.late_writes:
+            self.late.add(made.uid)
+        elif not any(x.uid in self.allowed.destroyed for x in same):
             self.say(f"{made.attempt} is started a second time")
 
     def _dependencies(self, owner: str, seen: Seen, attempt: AttemptId) -> None:

@@ -58,6 +58,8 @@ class Kubelet:
         self._store = world.store
         self.processes: dict[str, Process] = {}
         """By pod uid, all that ever ran."""
+        self.disrupted: set[str] = set()
+        """uids of Jobs of which a pod was evicted or lost its node."""
         self.on_start: list[Callable[[Process], None]] = []
         self.on_end: list[Callable[[Process], None]] = []
         world.store.listeners.append(self._on_event)
@@ -296,6 +298,7 @@ class Kubelet:
         self._vanish(process.pod, process.uid)
 
     def _disrupted(self, pod: Raw, message: str) -> Raw:
+        self.disrupted.add(label(pod, c.LABEL_JOB_UID))
         condition = self._condition("DisruptionTarget", "True", "Disrupted", message)
         others = [x for x in pod["status"].get("conditions", []) if x["type"] != "DisruptionTarget"]
         return with_status(pod, conditions=[*others, condition])

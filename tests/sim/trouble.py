@@ -27,6 +27,9 @@ class Trouble:
         """uids of Jobs that people deleted, or whose pods they did."""
         self.orphaned: set[str] = set()
         """Those whose pods they left running."""
+        self.suspended: set[str] = set()
+        """Jobs that Kueue suspended while they ran."""
+        self.disrupted = kubelet.disrupted
         self.lost_for_good = False
         world.store.listeners.append(self._on_event)
 
@@ -111,6 +114,7 @@ class Trouble:
         if job is None or job["spec"].get("suspend") or _is_over(job):
             return False
         self._world.trace.add("kueue", "suspends", job["metadata"]["name"])
+        self.suspended.add(job["metadata"]["uid"])
         self._store.update(JOB, with_spec(job, suspend=True))
         self._resume_later(job)
         return True

@@ -1,6 +1,6 @@
 """What really happened: which Jobs were made, which programs ran, and how they ended."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.sim.kubelet import Kubelet, Process
@@ -16,6 +16,8 @@ class Made:
     uid: str
     attempt: AttemptId
     suspended: bool
+    at: float
+    """When."""
     succeeded: bool = False
     stopped: bool = False
     """Complete, Failed, or gone."""
@@ -29,6 +31,7 @@ class Truth:
 
     store: Store
     kubelet: Kubelet
+    now: Callable[[], float]
     jobs: dict[str, list[Made]] = field(default_factory=dict)
     owner_of: dict[str, str] = field(default_factory=dict)
     """Workflow uid by Job uid."""
@@ -44,7 +47,7 @@ class Truth:
             if attempt is None:
                 return
             owner = controller_uid(raw)
-            made = Made(uid, attempt, raw["spec"].get("suspend", False))
+            made = Made(uid, attempt, raw["spec"].get("suspend", False), self.now())
             self.jobs.setdefault(owner, []).append(made)
             self._made[uid] = made
             self.owner_of[uid] = owner
