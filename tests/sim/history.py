@@ -68,7 +68,7 @@ class History:
         )
         self.truth = Truth(self.store, self.kubelet, self.world.now)
         allowed = Allowances(self.trouble.destroyed, self.trouble.orphaned, plot.takeovers > 0)
-        self.checks = Invariants(self.store, self.truth, allowed, self.world.trace)
+        self.checks = Invariants(self.store, self.truth, allowed, self.world.trace, self.time.now)
         self.store.listeners.insert(0, self.checks.on_event)
         self.kubelet.on_start.append(self.checks.on_start)
         self.jobs = JobController(self.world)
@@ -97,9 +97,16 @@ class History:
             self.time.after(self._chance.uniform(0, wait), self.start_operator)
 
     def _take_over(self) -> None:
-        """The leader stops for longer than its lease; it goes on a little when it wakes."""
+        """Another leads: beside the former for a while, or while that one is frozen.
+
+        A frozen one goes on a little when it wakes: it sends what it was about to send.
+        """
         former = self.operators[-1] if self.operators else None
         if former is None or former.dead or former.frozen_until() > self.time.loop.elapsed:
+            return
+        if self._chance.random() < 0.5:
+            self.time.after(self._chance.uniform(0.0, 5.0), former.kill)
+            self.start_operator()
             return
         pause = self._chance.uniform(_LEASE, 90.0)
         former.freeze(pause)
@@ -115,6 +122,7 @@ class History:
         """Live until nothing is left to do, and once more after a restart of the operator."""
         self.user.begin()
         self.time.after(self._chance.uniform(0.0, 1.0), self.start_operator)
+        self.trouble.only_nodes = self.plot.theme == "machines"
         self.trouble.begin(self.plot.troubles)
         for _ in range(self.plot.takeovers):
             self.time.after(self._chance.uniform(0.5, 30.0), self._take_over)

@@ -46,6 +46,8 @@ class Process:
     lost: bool = False
     """Whether its node is out of reach."""
     told: bool = False
+    killed: bool = False
+    """Whether it ended by a signal."""
     vanished: bool = False
     """Whether it went with its node, so that nobody will ever know how it ended."""
 
@@ -201,7 +203,11 @@ class Kubelet:
         code, wait = answer[process.program.term]
         if wait > grace:
             code, wait = 137, grace
-        self._world.time.after(wait, self.end, process, code, reason)
+        self._world.time.after(wait, self._killed, process, code, reason)
+
+    def _killed(self, process: Process, code: int, reason: str) -> None:
+        process.killed = process.killed or process.alive
+        self.end(process, code, reason)
 
     def _terminate(self, name: str, uid: str) -> None:
         """The pod got a deletionTimestamp."""
