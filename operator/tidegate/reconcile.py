@@ -23,6 +23,10 @@ from tidegate.facts.model import Answer, AnswerKind, Facts, WorkflowFact
 
 _MAX_ROUNDS = 8
 """Rounds of one pass: each records a decision or a proof; what is left waits for its next turn."""
+_PASSING = frozenset(
+    {AnswerKind.LATER, AnswerKind.QUOTA, AnswerKind.UNAVAILABLE, AnswerKind.TERMINATING}
+)
+"""Answers that are had again by asking again; whatever else was answered is recorded at once."""
 _CALM_INTERVAL = timedelta(milliseconds=250)
 _BYTES_PER_SECOND = 256 * 1024
 
@@ -97,7 +101,7 @@ class Reconciler:
         if planned.delete_workflow:
             await world.hands.delete_workflow(fact)
             return False
-        urgent = planned.decides or any(a.job is not None for a in answers.values())
+        urgent = planned.decides or any(a.kind not in _PASSING for a in answers.values())
         await self._record_when_due(fact, status, planned, urgent=urgent)
         if planned.wake_at is not None:
             world.agenda.wake_at(fact.key, planned.wake_at)
