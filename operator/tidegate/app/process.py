@@ -56,6 +56,7 @@ class Process:
     def __init__(self, settings: Settings, access: Access, client: Client) -> None:
         self._settings = settings
         self._access = access
+        self._client = client
         clock = SystemClock()
         api = KubeApi(client)
         self._view = View(excluded(settings), Lags().observe)
@@ -84,7 +85,7 @@ class Process:
         self._gained = asyncio.Event()
         self._stopped = asyncio.Event()
         self._gained_at = float("inf")
-        self._is_synced = False
+        self._synced = asyncio.Event()
         times = LeaseTimes(
             settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period
         )
@@ -110,13 +111,8 @@ class Process:
             self._listen_to_signals()
             await self._reach_for_the_lease()
             tasks = [asyncio.create_task(part) for part in self._parts()]
-            kopf = await workflows.follow(
-                self._access, self._sources.workflows, settings.namespaces
-            )
-            self._listen_to_signals()
-            ended = asyncio.create_task(workflows.until_the_end(kopf))
             stopped = asyncio.create_task(self._stopped.wait())
-            await asyncio.wait([ended, stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
             code = 0 if stopped.done() else KOPF_ENDED
             for task in tasks:
                 if task.done() and not task.cancelled() and task.exception():
@@ -138,17 +134,18 @@ class Process:
         wrong = self._sources.complaints(now)
         if self._gained.is_set() and self._queue.silent_for() > _STUCK:
             wrong.append(f"the queue stands still for {self._queue.silent_for():.0f} s")
-        if self._is_synced and now - self._leadership.last_alive > _STUCK:
+        if self._synced.is_set() and now - self._leadership.last_alive > _STUCK:
             wrong.append("the elector is silent")
         return wrong
 
     def unready(self) -> list[str]:
         """Why this replica could not take over now; standing by is ready."""
-        return [] if self._is_synced else ["not everything is listed yet"]
+        return [] if self._synced.is_set() else ["not everything is listed yet"]
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         return [
             *(reflector.run() for reflector in self._sources.reflectors),
+            self._follow_workflows(),
             self._sources.list_workflows_every(self._settings.resync_interval),
             self._note_synced(),
             self._lead(),
@@ -157,16 +154,26 @@ class Process:
             self._open_gate(),
         ]
 
+    async def _follow_workflows(self) -> None:
+        """Until kopf ends, which it never should."""
+        # Where kopf doesn't find the kind at its start it never looks again, without a word.
+        await workflows.until_served(self._client)
+        tasks = await workflows.follow(
+            self._access, self._sources.workflows, self._settings.namespaces
+        )
+        self._listen_to_signals()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
     async def _note_synced(self) -> None:
         await self._sources.synced()
-        self._is_synced = True
+        self._synced.set()
         log.info("everything is listed")
         await asyncio.Future()
 
     async def _lead(self) -> None:
         await self._gained.wait()
         metrics.record_leader(leads=True)
-        await self._sources.synced()
+        await self._synced.wait()
         await self._sources.resync(self._gained_at)
         for key in tuple(self._view.keys()):
             self._queue.add(key)

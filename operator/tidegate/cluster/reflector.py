@@ -184,10 +184,10 @@ class Reflector:
             async with contextlib.aclosing(_closable(self.lister.watch(version))) as events:
                 async for event in events:
                     self.last_alive = time.monotonic()
-                    self._failures = 0
                     kind, raw = event["type"], event["object"]
                     if kind == "ERROR":
                         raise error_of_event(raw)
+                    self._failures = 0
                     version = raw["metadata"]["resourceVersion"]
                     if kind != "BOOKMARK":
                         self.lister.event(kind, raw)
