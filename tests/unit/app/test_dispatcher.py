@@ -8,7 +8,7 @@ from tests.unit.cluster.objects import StillClock
 from tidegate.api.identity import WorkflowKey
 from tidegate.app.dispatcher import Dispatcher
 from tidegate.cluster.queue import Queue
-from tidegate.errors import Conflict, Forbidden, Unreachable
+from tidegate.errors import Conflict, Forbidden, Unreachable, UserError
 
 A, B = WorkflowKey("ns", "a"), WorkflowKey("ns", "b")
 
@@ -80,6 +80,7 @@ async def test_no_more_at_once_than_allowed(queue: Queue, dispatch: Dispatch) ->
         (Conflict("modified"), logging.DEBUG),
         (Unreachable("no answer"), logging.WARNING),
         (Forbidden("no RBAC"), logging.WARNING),
+        (UserError("status can't be read"), logging.WARNING),
         (KeyError("oops"), logging.ERROR),
     ],
 )

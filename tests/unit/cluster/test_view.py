@@ -343,6 +343,15 @@ def test_jobs_that_are_owed_a_pod(view: View, raw: dict[str, object], expected: 
     assert list(view.podless()) == []
 
 
+def test_a_job_that_was_suspended_and_resumed_is_owed_another_pod(view: View) -> None:
+    view.job_seen(job(status={"startTime": "2026-11-22T12:00:00Z"}))
+    view.pod_seen(pod(4, "Running"))
+    view.pod_gone(pod(5, "Running", deletionTimestamp="2026-11-22T12:02:00Z"))
+    assert list(view.podless()) == []
+    view.job_seen(job(6, status={"startTime": "2026-11-22T12:05:00Z"}))
+    assert [one.job_uid for one in view.podless()] == ["job-1"]
+
+
 def test_a_deleted_object_that_was_never_seen_is_no_trouble(view: View) -> None:
     assert view.job_gone(job(uid="unseen", attempt=AttemptId(1, "z", 1))) != HOT
     assert view.pod_gone(pod(uid="unseen", job_uid="unknown")) == []
