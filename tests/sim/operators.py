@@ -227,13 +227,16 @@ class Operator:
 
     def _watch_refusals(self) -> None:
         """Jobs without a pod for a second: their Events are read, again with backoff."""
-        for job in self.view.podless():
+        for job in self._to_explain():
             if job.job_uid not in self._refusals:
                 self._refusals[job.job_uid] = _REFUSAL_AFTER
                 self._world.time.after(_REFUSAL_AFTER, self._read_refusal, job)
 
+    def _to_explain(self) -> tuple[Podless, ...]:
+        return (*self.view.podless(), *self.view.unexplained())
+
     def _read_refusal(self, job: Podless) -> None:
-        if not self.dead and any(one.job_uid == job.job_uid for one in self.view.podless()):
+        if not self.dead and any(one.job_uid == job.job_uid for one in self._to_explain()):
             wait = min(2 * self._refusals[job.job_uid], _REFUSAL_CAP)
             self._refusals[job.job_uid] = wait
             task = self._world.time.loop.create_task(self._ask_refusal(job))
@@ -246,9 +249,8 @@ class Operator:
         except ApiError:
             return
         words = refusal([dict(event) for event in events], job.job_uid)
-        if words:
-            for wake in self.view.learn_refusal(job.job_uid, words):
-                self.wake(wake)
+        for wake in self.view.learn_refusal(job.job_uid, words or ""):
+            self.wake(wake)
 
     def freeze(self, seconds: float) -> None:
         """The process stops; what it has sent may be carried out when it goes on."""
