@@ -62,6 +62,9 @@ class Ports(Objects):
     def admit(self, _key: WorkflowKey, wanted: int) -> int:
         return min(wanted, self.room)
 
+    def forget(self, key: WorkflowKey) -> None:
+        """The gate keeps no place for it."""
+
     async def record(
         self, _workflow: WorkflowFact, before: WorkflowStatus, after: WorkflowStatus
     ) -> None:

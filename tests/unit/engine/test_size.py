@@ -108,9 +108,9 @@ def test_failures_shrink_step_by_step() -> None:
         found.append(([f.attempt for f in left], len(left[0].message)))
     assert found == [
         (list(range(1, 10)), 150),
-        ([5, 6, 7, 8, 9], 150),
-        ([5, 9], 150),
-        ([5, 9], 64),
+        ([1, 6, 7, 8, 9], 150),
+        ([1, 9], 150),
+        ([1, 9], 64),
         ([9], 0),
     ]
 

@@ -69,7 +69,7 @@ def test_the_waves_in_status() -> None:
 def test_the_phase_of_a_wave(phases: str, expected: str) -> None:
     found = workflow(node("a"), node("b"))
     one, other = (NodeStatus(phase=NodePhase(p)) for p in phases.split())
-    assert wave_statuses(found, {"a": one, "b": other})["1"].phase == expected
+    assert wave_statuses(found, {"a": one, "b": other}, 1)["1"].phase == expected
 
 
 def test_the_last_wave_stands_at_the_end() -> None:
