@@ -13,8 +13,6 @@ from tidegate.engine.reasons import NOT_COUNTED, Reason
 from tidegate.engine.retry import Again, Failed, next_try
 from tidegate.engine.step import Role
 
-_MAY_HEAL = ("Unschedulable", "SchedulingGated", "ErrImagePull", "ImagePullBackOff")
-
 
 def after_failure(
     name: str, node: NodeStatus, role: Role, context: Context, verdict: Verdict
@@ -64,7 +62,7 @@ def _next_try(
             reason=verdict.reason,
             exit_code=verdict.exit_code if verdict.container == MAIN_CONTAINER else None,
             ended_at=failed_at,
-            may_heal=verdict.message == "" or any(w in verdict.message for w in _MAY_HEAL),
+            may_heal=verdict.may_heal and not (node.job is not None and node.job.hopeless),
         ),
         retries=node.retries,
         disruptions=node.disruptions,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from tidegate.api.duration import human
+from tidegate.api.identity import WorkflowKey
 from tidegate.api.status import Failure, NodeStatus
 from tidegate.engine.judge import Verdict
 from tidegate.engine.reasons import Reason
@@ -36,6 +37,11 @@ def names(items: Sequence[str]) -> str:
 def clock(at: datetime) -> str:
     """A time of day for people, UTC."""
     return f"{at:%H:%M:%S} UTC"
+
+
+def annotate(key: WorkflowKey, request: str) -> str:
+    """The command with which a person asks for something."""
+    return f"kubectl annotate --overwrite -n {key.namespace} twf {key.name} tidegate.dev/{request}"
 
 
 # --- one node ------------------------------------------------------------------------------------

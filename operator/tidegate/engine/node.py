@@ -40,11 +40,13 @@ def succeeded(node: NodeStatus, verdict: Verdict, now: datetime) -> NodeStatus:
     )
 
 
-def ending(node: NodeStatus, reason: str, message: str | None = None) -> NodeStatus:
+def ending(
+    node: NodeStatus, reason: str, message: str | None = None, *, hopeless: bool = False
+) -> NodeStatus:
     """The node with the decision to end its running attempt; the first reason stays."""
     if node.job is None or node.job.ending is not None:
         return node
-    job = node.job.model_copy(update={"ending": str(reason)})
+    job = node.job.model_copy(update={"ending": str(reason), "hopeless": hopeless or None})
     return update(node, job=job, reason=str(reason), message=message)
 
 

@@ -90,7 +90,7 @@ def observations(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Obse
 
 
 def _node_observations(before: NodeStatus, after: NodeStatus) -> Iterator[Observation]:
-    if after.failures and after.failures != before.failures:
+    if after.failures[-1:] != before.failures[-1:] and after.failures:
         yield Observation("node_attempt_ended", 1.0, ("failed", after.failures[-1].reason))
     if after.retry_at is not None and after.retry_at != before.retry_at:
         yield Observation("node_retried")

@@ -106,7 +106,8 @@ def must_run_again(workflow: ValidatedWorkflow, status: WorkflowStatus) -> froze
 
 
 def _is_kept(workflow: ValidatedWorkflow, name: str, node: NodeStatus | None) -> bool:
-    if node is None or node.phase is not NodePhase.SUCCEEDED:
+    was_a_node = node is not None and node.wave is not None  # handlers are in no wave
+    if node is None or not was_a_node or node.phase is not NodePhase.SUCCEEDED:
         return False
     return workflow.has_definition(name, node.definition or "")
 

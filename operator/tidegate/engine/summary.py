@@ -88,7 +88,7 @@ def _handlers(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
 def finished(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
     """Of a run that is over: every failure is told, the first cause first."""
     parts: list[str] = []
-    failed = failed_nodes(status)
+    failed = failed_nodes(status, status.nodes)
     tolerated = [n for n, _ in failed if n in workflow.tasks and workflow.tasks[n].allow_failure]
     if status.reason == RunReason.DEADLINE_EXCEEDED:
         parts.append("the run's timeout was over")

@@ -25,6 +25,8 @@ class Ports(Objects):
         self.room = 100
         self.refuse: dict[str, AnswerKind] = {}
         self.errors: list[Exception] = []
+        self.unwilling: Exception | None = None
+        """What ending an attempt is answered with."""
         self.notes: list[Note] = []
         self.wakes: list[datetime] = []
         world = World(view=self, gate=self, hands=Hands(self), book=self, teller=self,
@@ -111,6 +113,8 @@ class Hands:
         return Answer(AnswerKind.CREATED, ports.now, job=job)
 
     async def end(self, _workflow: WorkflowFact, ends: Sequence[End]) -> None:
+        if ends and self._ports.unwilling:
+            raise self._ports.unwilling
         for end in ends:
             self._ports.log.append(f"end {end.attempt.node}{end.attempt.number}")
             self._ports.end(end)

@@ -19,6 +19,7 @@ from tests.unit.engine.builders import (
 from tidegate.engine.judge import Live, Unproven, Verdict, ended_by_itself, is_stopped, judge
 from tidegate.facts.model import UNPROVEN, AttemptFact, Existence, PodFact
 
+QUOTA = 'pods "p" is forbidden: exceeded quota: team-a'
 FOREIGN_POD = pod(name="pod-2", uid="pod-uid-2", created_at=at(3))
 DONE = job_end("CompletionsReached", succeeded=True)
 COUNTED = job_end("DeadlineExceeded", succeeded=True)
@@ -250,48 +251,3 @@ def test_an_attempt_that_waits_for_its_jobs_word_has_started_unless(
     assert isinstance(judged, Live)
     assert judged.started is started
     assert not (judged.started and judged.clock_from)
-
-
-@pytest.mark.parametrize(
-    ("fact", "reason"),
-    rows(
-        {
-            "it never had a pod": (
-                present(job(end=job_end("DeadlineExceeded"), failed=0)),
-                ("StartTimeout", True),
-            ),
-            "it never had one, for a quota": (
-                present(job(end=job_end("DeadlineExceeded")), refusal=QUOTA),
-                (NOT_COUNTED, True),
-            ),
-            "its pod is gone": (
-                present(job(end=job_end("DeadlineExceeded"), failed=1)),
-                ("Timeout", True),
-            ),
-            "its image has no valid name": (
-                present(
-                    job(end=job_end("DeadlineExceeded"), failed=1),
-                    pod(phase="Failed", deletion_at=at(1), blocked="InvalidImageName: x"),
-                ),
-                ("StartTimeout", False),
-            ),
-        }
-    ),
-)
-def test_the_jobs_own_deadline_struck_while_nobody_watched_and(
-    fact: AttemptFact, reason: tuple[str, bool]
-) -> None:
-    judged = verdict(fact)
-    assert (judged.reason, judged.may_heal) == reason
-
-
-def test_a_pod_with_a_container_that_cannot_start_has_not_started() -> None:
-    waiting = pod(phase="Pending", main_started_at=at(1), blocked="ImagePullBackOff: helper")
-    judged = judge(present(job(), waiting), ref())
-    assert isinstance(judged, Live)
-    assert (judged.started, judged.clock_from) == (False, at(0))
-
-
-def test_a_container_that_a_reboot_took_away_was_disrupted() -> None:
-    lost = failed_pod(main=container_end(255, "Unknown"), failed=container_end(255, "Unknown"))
-    assert verdict(present(job(), lost)).reason == "Disrupted"
