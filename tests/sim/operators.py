@@ -117,7 +117,7 @@ class Operator:
         self._gate = Gate(self.view, world.time)
         self._api = SimApi(world, collector, faults, self)
         hands = Hands(self._api, self.view, self._gate, world.time, self.wake)
-        book = Book(self._api, self.view)
+        book = Book(self._api, self.view, self.wake)
         self.teller = Told()
         self._reconciler = Watched(
             Ports(self.view, self._gate, hands, book, self.teller, self, world.time)
@@ -242,6 +242,8 @@ class Operator:
             task = self._world.time.loop.create_task(self._ask_refusal(job))
             self._tasks[WorkflowKey("refusal", job.job_uid)] = task
             self._world.time.after(wait, self._read_refusal, job)
+        else:
+            self._refusals.pop(job.job_uid, None)
 
     async def _ask_refusal(self, job: Podless) -> None:
         try:

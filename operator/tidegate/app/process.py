@@ -73,7 +73,7 @@ class Process:
             view=self._view,
             gate=self._gate,
             hands=Hands(api, self._view, self._gate, clock, self._wake),
-            book=Book(api, self._view),
+            book=Book(api, self._view, self._wake),
             teller=self._teller,
             agenda=self._queue,
             clock=clock,
