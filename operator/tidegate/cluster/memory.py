@@ -79,6 +79,11 @@ def uid_of(raw: Raw) -> str:
     return text(mapping(raw.get("metadata")).get("uid"))
 
 
+def is_deleting(raw: Raw) -> bool:
+    """Whether ``metadata.deletionTimestamp`` is set."""
+    return text(mapping(raw.get("metadata")).get("deletionTimestamp")) != ""
+
+
 def version_of(raw: Raw) -> int:
     """``metadata.resourceVersion`` as a number."""
     return version_number(text(mapping(raw.get("metadata")).get("resourceVersion")))

@@ -18,6 +18,7 @@ from tidegate.cluster.memory import (
     Observer,
     PodEntry,
     Wake,
+    is_deleting,
     uid_of,
     version_number,
     version_of,
@@ -184,11 +185,17 @@ class View:
         return self._memory.put_job(entry, fact)
 
     def job_gone(self, raw: ports.Raw) -> list[Wake]:
-        """A Job was deleted, or has lost the labels that made it ours."""
+        """A Job was deleted, or lost the labels by which it is followed: the event is the same.
+
+        Both times it holds the Job as it was before, so it proves a deletion only of a Job that
+        was being deleted already.
+        """
         wakes = self.job_seen(raw)
         uid = uid_of(cast("Raw", raw))
-        self._memory.dead.add(uid)
-        return wakes + self._memory.drop_job(uid, proven=True)
+        proven = is_deleting(cast("Raw", raw))
+        if proven:
+            self._memory.dead.add(uid)
+        return wakes + self._memory.drop_job(uid, proven=proven)
 
     def jobs_listed(
         self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
@@ -217,6 +224,11 @@ class View:
         """An answer told that no Job with this uid exists; its pods may."""
         self._memory.dead.add(uid)
         return self._memory.drop_job(uid, proven=True)
+
+    def holds_job(self, uid: str) -> bool:
+        """Whether a Job with this uid is known to be there."""
+        entry = self._memory.jobs.get(uid)
+        return entry is not None and entry.present
 
     def job_is_gone(self, uid: str) -> bool:
         """Whether the Job with this uid is known to have been deleted."""
@@ -278,6 +290,10 @@ class View:
     def learn_pod(self, raw: ports.Raw) -> list[Wake]:
         """An answer told of a pod."""
         return self.pod_seen(raw)
+
+    def holds_pod(self, uid: str) -> bool:
+        """Whether a pod with this uid is known to be there."""
+        return uid in self._memory.pods
 
     # Proof
 
