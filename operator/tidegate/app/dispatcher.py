@@ -30,9 +30,11 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while not self._stopping:
+        while True:
             await self._slots.acquire()
             key = await self._queue.get()
+            if self._stopping:
+                return
             task = asyncio.create_task(self._work(key), name=f"reconcile {key}")
             self._tasks.add(task)
             task.add_done_callback(self._ended)

@@ -46,8 +46,10 @@ _STUCK = 60.0
 """Seconds after which a queue that nobody serves, or an elector that is silent, is unhealthy."""
 _RELEASE = 2.5
 """Seconds that giving back the Lease may take."""
-LOST_LEASE, KOPF_ENDED = 3, 4
-"""Exit codes: both are mended by a restart."""
+_LAST_EVENTS = 1.0
+"""Seconds that Events get at the end; those that are left then are dropped."""
+FAILED, LOST_LEASE, KOPF_ENDED = 1, 3, 4
+"""Exit codes; the last two are mended by a restart."""
 
 
 class Process:
@@ -85,6 +87,8 @@ class Process:
         self._gained = asyncio.Event()
         self._stopped = asyncio.Event()
         self._gained_at = float("inf")
+        self._works = False
+        """Whether keys are taken from the queue; a replica that stands by only fills it."""
         self._synced = asyncio.Event()
         times = LeaseTimes(
             settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period
@@ -132,7 +136,7 @@ class Process:
         """Why the process should be started afresh."""
         now = time.monotonic()
         wrong = self._sources.complaints(now)
-        if self._gained.is_set() and self._queue.silent_for() > _STUCK:
+        if self._works and self._queue.silent_for() > _STUCK:
             wrong.append(f"the queue stands still for {self._queue.silent_for():.0f} s")
         if self._synced.is_set() and now - self._leadership.last_alive > _STUCK:
             wrong.append("the elector is silent")
@@ -178,6 +182,8 @@ class Process:
         for key in tuple(self._view.keys()):
             self._queue.add(key)
         log.info("working on %d Workflows", len(self._queue))
+        self._queue.last_taken = time.monotonic()
+        self._works = True
         await self._dispatcher.run()
 
     async def _open_gate(self) -> None:
@@ -205,8 +211,9 @@ class Process:
         await asyncio.to_thread(self._leadership.release, _RELEASE)
         log.info("the Lease is given back")
         await self._dispatcher.finish(self._settings.shutdown_grace)
-        async with asyncio.timeout(1.0):
-            await self._teller.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_EVENTS):
+                await self._teller.drain()
 
 
 def excluded(settings: Settings) -> frozenset[str]:
@@ -244,8 +251,13 @@ async def main(settings: Settings) -> int:
     access = await Access.load()
     log.info("Tidegate %s works with %s", __version__, access.server)
     async with Client(access) as client:
-        code = await Process(settings, access, client).run()
-        # kopf needs five seconds to take itself apart; nothing of it needs a tidy end.
-        log.info("bye")
-        sys.stderr.flush()
-        os._exit(code)
+        code = FAILED
+        try:
+            code = await Process(settings, access, client).run()
+            log.info("bye")
+        except Exception:
+            log.exception("the process failed")
+        finally:
+            # kopf needs five seconds to take itself apart; nothing of it needs a tidy end.
+            sys.stderr.flush()
+            os._exit(code)

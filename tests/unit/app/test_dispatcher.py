@@ -139,6 +139,20 @@ async def test_work_in_progress_may_finish(queue: Queue, dispatch: Dispatch) -> 
     assert ended == [A]
 
 
+async def test_nothing_begins_once_it_is_told_to_stop(queue: Queue, dispatch: Dispatch) -> None:
+    begun: list[WorkflowKey] = []
+
+    async def reconcile(key: WorkflowKey) -> None:
+        begun.append(key)
+
+    dispatcher = dispatch(reconcile)
+    await settle()
+    dispatcher.stop()
+    queue.add(A)
+    await settle()
+    assert begun == []
+
+
 async def test_work_that_hangs_is_cut_off(queue: Queue, dispatch: Dispatch) -> None:
     async def reconcile(_: WorkflowKey) -> None:
         await asyncio.Event().wait()
