@@ -23,13 +23,14 @@ def after_failure(
     node = with_failure(node, verdict, failed_at)
     if verdict.reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
         return cancelled(node, verdict.reason, failed_at)
+    where_logs_are = messages.logs(context.workflow.key, name)
     if not role.may_retry:
-        return failed_finally(node, failed_at)
+        return failed_finally(node, failed_at, where_logs_are)
     again = _next_try(name, node, role, context, (verdict, failed_at))
     if again is not None:
         return again
     if role.fallback is None or node.standby:
-        return failed_finally(node, failed_at)
+        return failed_finally(node, failed_at, where_logs_are)
     return falls_back(node, role.fallback)
 
 

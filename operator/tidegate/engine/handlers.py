@@ -9,7 +9,7 @@ from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine import node as transitions
 from tidegate.engine import task as tasks
 from tidegate.engine.context import Context
-from tidegate.engine.messages import clip
+from tidegate.engine.messages import clip, failed_finally
 from tidegate.engine.reasons import Reason
 from tidegate.engine.step import NodeStep, Role
 
@@ -130,8 +130,9 @@ def _error(name: str, node: NodeStatus, message_length: int) -> dict[str, Any]:
     error: dict[str, Any] = {"node": name, "reason": node.reason}
     if node.exit_code is not None:
         error["exitCode"] = node.exit_code
-    if message_length and node.message:
-        error["message"] = clip(node.message, message_length)
+    message = failed_finally(node) if node.failures else node.message
+    if message_length and message:
+        error["message"] = clip(message, message_length)
     if node.standby:
         error["servedBy"] = node.standby
     return error

@@ -20,6 +20,8 @@ NODE_LOST_AFTER = timedelta(minutes=2)
 _MAY_HEAL = ("Unschedulable", "SchedulingGated", "ErrImagePull", "ImagePullBackOff")
 _LOST_TRACK = ("ContainerStatusUnknown", "Unknown")
 """Reasons of containers whose end nobody saw: the kubelet or its machine was restarted."""
+_KILLED = (137, 143)
+"""Exit codes of a program that SIGKILL or SIGTERM ended: they tell of the kill, not of it."""
 _EXIT_CODE = re.compile(r"Container (\S+) for pod \S+ failed with exit code (\d+)")
 """Words of the Job controller for a rule of the podFailurePolicy that looks at exit codes."""
 
@@ -257,7 +259,7 @@ def _container_failure(failed: ContainerEnd, pod: PodFact) -> _Cause:
     where = "" if failed.name == MAIN_CONTAINER else f" in container {failed.name}"
     rest = f"; still running then: {', '.join(pod.helpers_running)}" if pod.helpers_running else ""
     if failed.reason == "OOMKilled":
-        message = f"out of memory{where}{rest}"
+        message = f"{where}{rest}".strip(" ;")
         return _Cause(Reason.OOM_KILLED, message, failed.exit_code, failed.name)
     told = [word for word in (failed.reason, failed.message) if word not in ("", "Error")]
     details = f" ({': '.join(told)})" if told else ""
@@ -292,9 +294,13 @@ def _job_failure(fact: AttemptFact, job: JobFact, end: JobEnd, pod: PodFact | No
     told = _EXIT_CODE.search(end.message)
     if told is not None:
         where = "" if told[1] == MAIN_CONTAINER else f" in container {told[1]}"
-        killed = " after its pod was deleted" if pod and pod.deletion_at is not None else ""
-        message = f"exit code {told[2]}{where}{killed}"
-        return _Cause(Reason.EXIT_CODE, message, int(told[2]), told[1])
+        code, words = int(told[2]), f"exit code {told[2]}{where}"
+        if pod is not None and pod.deletion_at is not None:
+            if code in _KILLED:
+                message = f"its pod was deleted by somebody ({words})"
+                return _Cause(Reason.LOST, message, code, told[1])
+            words = f"{words} after its pod was deleted"
+        return _Cause(Reason.EXIT_CODE, words, code, told[1])
     if pod is not None and pod.failed is not None and pod.deletion_at is None:
         return _container_failure(pod.failed, pod)
     if end.reason == "BackoffLimitExceeded":

@@ -92,6 +92,5 @@ def finish(context: Context, status: WorkflowStatus, result: Outcome) -> Workflo
             "reason": str(reason),
             "outcome": result,
             "finished_at": context.now,
-            "wave": None if status.wave is None else len(context.workflow.graph.waves),
         }
     )

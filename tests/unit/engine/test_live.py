@@ -35,7 +35,7 @@ def test_what_a_pod_waits_for_is_told_with_its_clock(why: str, reason: str, word
     words += " (waiting until 12:05:00 UTC, then the attempt fails)"
     assert run.reason("a") == ("Running", reason)
     assert run.node("a").message == words
-    assert run.status.message == f"wave 1 of 1: a: {words}"
+    assert run.status.message == f"a: {words}"
 
 
 def test_the_kubelets_own_words_may_go_to_and_fro_without_a_write() -> None:
