@@ -116,7 +116,7 @@ class Existence(StrEnum):
     PRESENT = "present"
     """A Job or a pod of it is in the view."""
     GONE = "gone"
-    """Proven: a DELETED event with its uid, or a GET that found nothing and no pods."""
+    """Proven: a GET found no Job of it, or another one, and a LIST no pods."""
     UNPROVEN = "unproven"
     """The view holds nothing, which proves nothing."""
 
@@ -139,7 +139,10 @@ class AttemptFact:
     disrupted: bool = False
     """Whether a Job or pod of it, seen before it went, showed a disruption."""
     job_gone: bool = False
-    """Proven: a GET found no Job of this uid. Pods of it may still be there, as orphans."""
+    """Proven: no Job of this uid is there, says a GET, or an event of one that was in deletion.
+
+    Pods of it may still be there, as orphans.
+    """
     last_pod: PodFact | None = None
     """The last state of a pod that is gone, for a verdict that it had already reached by itself."""
 
