@@ -29,6 +29,7 @@ from tidegate.reconcile import Reconciler
 from tidegate.reconcile import World as Ports
 
 _BACKOFF_CAP = 30.0
+_BUSY = 200
 _GATE_EVERY = 0.1
 _REFUSAL_AFTER, _REFUSAL_CAP = 1.0, 30.0
 
@@ -101,6 +102,7 @@ class Operator:
         self.name = name
         self.dead = False
         self.passes = 0
+        self._recent = (-1, 0)
         self.faults: list[str] = []
         self.on_death: Callable[[Operator], None] = lambda _one: None
         self._world = world
@@ -197,7 +199,7 @@ class Operator:
             self._tasks.pop(key, None)
 
     async def _pass(self, key: WorkflowKey) -> None:
-        self.passes += 1
+        self._count_pass()
         try:
             await self._reconciler.reconcile(key)
         except ApiError as error:
@@ -212,6 +214,16 @@ class Operator:
             self._errors.pop(key, None)
         self._watch_refusals()
         self._poll_gate()
+
+    def _count_pass(self) -> None:
+        """Fail where passes follow on each other without end, although time hardly passes."""
+        self.passes += 1
+        second = int(self._world.now())
+        count = self._recent[1] + 1 if self._recent[0] == second else 1
+        self._recent = (second, count)
+        if count == _BUSY:
+            self.faults.append(f"a busy loop: {count} passes within a second")
+            self._world.time.loop.stop()
 
     def _poll_gate(self) -> None:
         if self._gate.is_awaited and not self._gate_polled:

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.sim.store import JOB, POD, WORKFLOW
 from tests.sim.watch import Weather
 from tests.sim.world import FOREVER, Climate, Program
 
 Spec = dict[str, Any]
 _THEMES = ("", "", "", "clear", "machines", "ends")
-_SIZES = (1, 2, 2, 3, 3, 4, 5, 6, 8, 12)
+_SIZES = (1, 1, 2, 2, 3, 3, 3, 4, 5, 6, 8, 12)
 
 
 @dataclass(slots=True)
@@ -54,6 +55,8 @@ def scenario(seed: int) -> Scenario:
     found.climate = _climate(chance)
     found.weather = Weather(
         lag=chance.choice((0.01, 0.05, 0.5, 2.0)),
+        slow_kind=chance.choice(("", "", WORKFLOW, JOB, POD)),
+        slow_lag=chance.choice((1.0, 6.0)),
         repeat=chance.choice((0.0, 0.05)),
         swallow=chance.choice((0.0, 0.5)),
     )
