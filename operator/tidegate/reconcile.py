@@ -88,17 +88,17 @@ class Reconciler:
     async def _round(self, fact: WorkflowFact) -> bool:
         """One round; True if there is another to come at once."""
         world, status = self._world, self._status(fact)
-        planned = self._plan(fact, status, world.view.facts(fact))
+        resting = self._patience.resting(fact.uid, world.clock.now())
+        planned = self._plan(fact, status, self._facts(fact, resting))
         if planned.prove:
             await world.hands.prove(fact, planned.prove)
-            planned = self._plan(fact, status, world.view.facts(fact))
+            planned = self._plan(fact, status, self._facts(fact, resting))
         if planned.decides or self._remembered(fact).owes_record:
             await self._record(fact, status, planned)
             return True
         answers = await self._start(fact, planned.starts)
         if answers:
-            facts = replace(world.view.facts(fact), answers=answers)
-            planned = self._plan(fact, status, facts)
+            planned = self._plan(fact, status, self._facts(fact, resting | answers))
         if planned.wake_at is not None:
             world.agenda.wake_at(fact.key, planned.wake_at)
         urgent = planned.decides or any(a.kind not in _PASSING for a in answers.values())
@@ -117,6 +117,9 @@ class Reconciler:
         if planned.delete_workflow:
             await hands.delete_workflow(fact)
 
+    def _facts(self, fact: WorkflowFact, answers: Mapping[AttemptId, Answer]) -> Facts:
+        return replace(self._world.view.facts(fact), answers=answers)
+
     def _plan(self, fact: WorkflowFact, status: WorkflowStatus, facts: Facts) -> Plan:
         now = self._world.clock.now()
         memory = self._remembered(fact)
@@ -128,21 +131,16 @@ class Reconciler:
 
     async def _start(
         self, fact: WorkflowFact, starts: tuple[Start, ...]
-    ) -> Mapping[AttemptId, Answer]:
+    ) -> dict[AttemptId, Answer]:
         """Create what the gate lets through; whatever is not created gets an answer, too."""
         workflow = self._remembered(fact).valid
         if not starts or not isinstance(workflow, ValidatedWorkflow):
             self._world.gate.forget(fact.key)
             return {}
-        now = self._world.clock.now()
-        resting = {s.attempt: self._patience.recall(fact.uid, s.attempt, now) for s in starts}
-        answers = {attempt: answer for attempt, answer in resting.items() if answer is not None}
-        free = [start for start in starts if start.attempt not in answers]
-        admitted = self._world.gate.admit(fact.key, len(free))
-        for start in free[admitted:]:
-            answers[start.attempt] = Answer(AnswerKind.LATER, now)
-        created = await self._world.hands.start(workflow, free[:admitted])
-        return answers | {
+        admitted = self._world.gate.admit(fact.key, len(starts))
+        later = Answer(AnswerKind.LATER, self._world.clock.now())
+        created = await self._world.hands.start(workflow, starts[:admitted])
+        return {start.attempt: later for start in starts[admitted:]} | {
             attempt: self._patience.note(fact.uid, attempt, answer)
             for attempt, answer in created.items()
         }

@@ -281,6 +281,26 @@ async def test_removals_come_after_the_record_that_they_rest_on() -> None:
     assert await ports.look() == ["remove a1"]
 
 
+@pytest.mark.parametrize("kind", [AnswerKind.UNAVAILABLE, AnswerKind.QUOTA])
+async def test_while_one_creation_rests_the_next_in_line_starts_and_nothing_spins(
+    kind: AnswerKind,
+) -> None:
+    ports = Ports(spec(node("a"), node("b"), parallelism=1))
+    ports.refuse["a"] = kind
+    log = await ports.look()
+    assert [line for line in log if line.startswith("start")] == ["start a1", "start b1"]
+    assert ports.now not in ports.wakes
+    assert await ports.look() == []
+
+
+async def test_without_room_in_the_gate_nobody_takes_the_place() -> None:
+    ports = Ports(spec(node("a"), node("b"), parallelism=1))
+    ports.room = 0
+    log = await ports.look()
+    assert [line for line in log if line.startswith("start")] == []
+    assert ports.now not in ports.wakes
+
+
 async def test_what_can_not_be_ended_does_not_keep_the_record_back() -> None:
     ports = await started(spec(node("a"), node("b"), failurePolicy="FailFast"))
     ports.end_pod("a", "Failed", 1, "Error")
