@@ -11,7 +11,7 @@ from tests.sim.world import FOREVER, Climate, Program
 
 Spec = dict[str, Any]
 _THEMES = ("", "", "", "clear", "machines", "ends")
-_SIZES = (1, 1, 2, 2, 3, 3, 3, 4, 5, 6, 8, 12)
+_SIZES = (1, 2, 2, 3, 3, 4, 5, 6, 8, 12)
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ def untrue(
     """The reasons in ``status`` that nothing that happened bears out."""
     for name, node in status.nodes.items():
         for failure in node.failures:
-            attempt = AttemptId(status.run, name, failure.attempt, failure.standby)
+            attempt = AttemptId(status.run, name, failure.attempt, failure.standby or "")
             made = [x for x in truth.made(uid, status.run) if x.attempt == attempt]
             ran = [x for x in truth.processes(uid, name, status.run) if x.attempt == attempt]
             if made and not _is_true(failure, made, ran, trouble, workflow):
