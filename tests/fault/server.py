@@ -57,8 +57,8 @@ class ApiServer:
         self._thread.join(10)
 
     def _serve(self) -> None:
-        self._loop.run_until_complete(self._run())
-        self._loop.close()
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._run())
 
     async def _run(self) -> None:
         application = web.Application()
