@@ -5,6 +5,7 @@ in recorded status before anything acts on it; a start that rests on pod verdict
 before the record (the hot path); and status says only what was answered or seen.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,12 +25,15 @@ from tidegate.engine.size import minimal
 from tidegate.errors import ApiError, InvalidSpec, UserError
 from tidegate.facts.model import Answer, AnswerKind, Facts, WorkflowFact
 
+log = logging.getLogger(__name__)
+
 _MAX_ROUNDS = 8
 """Rounds of one pass: each records a decision or a proof; what is left waits for its next turn."""
 _PASSING = frozenset(
     {AnswerKind.LATER, AnswerKind.QUOTA, AnswerKind.UNAVAILABLE, AnswerKind.TERMINATING}
 )
 """Answers that are had again by asking again; whatever else was answered is recorded at once."""
+_PROOF_AGAIN = timedelta(seconds=5)
 _CALM_INTERVAL = timedelta(milliseconds=250)
 _BYTES_PER_SECOND = 256 * 1024
 
@@ -91,7 +95,7 @@ class Reconciler:
         resting = self._patience.resting(fact.uid, world.clock.now())
         planned = self._plan(fact, status, self._facts(fact, resting))
         if planned.prove:
-            await world.hands.prove(fact, planned.prove)
+            await self._prove(fact, planned.prove)
             planned = self._plan(fact, status, self._facts(fact, resting))
         if planned.decides or self._remembered(fact).owes_record:
             await self._record(fact, status, planned)
@@ -116,6 +120,14 @@ class Reconciler:
         await hands.remove(fact, planned.removes)
         if planned.delete_workflow:
             await hands.delete_workflow(fact)
+
+    async def _prove(self, fact: WorkflowFact, attempts: tuple[AttemptId, ...]) -> None:
+        """What can't be proven now is asked again; the other nodes needn't wait for it."""
+        try:
+            await self._world.hands.prove(fact, attempts)
+        except ApiError as error:
+            log.warning("%s; asked again", error, extra={"workflow": str(fact.key)})
+            self._world.agenda.wake_at(fact.key, self._world.clock.now() + _PROOF_AGAIN)
 
     def _facts(self, fact: WorkflowFact, answers: Mapping[AttemptId, Answer]) -> Facts:
         return replace(self._world.view.facts(fact), answers=answers)

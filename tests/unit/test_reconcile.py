@@ -301,6 +301,16 @@ async def test_without_room_in_the_gate_nobody_takes_the_place() -> None:
     assert ports.now not in ports.wakes
 
 
+async def test_what_can_not_be_proven_holds_up_nobody_else() -> None:
+    ports = await started(spec(node("a"), node("b"), node("c", "b"), execution="Eager"))
+    ports.attempts[ports.latest("a")] = AttemptFact(Existence.UNPROVEN)
+    ports.unprovable = TryAgain("it is there but lost its labels")
+    ports.end_pod("b", "Succeeded", 0, "Completed")
+    assert (await ports.look())[:2] == ["prove a1", "start c1"]
+    assert ports.status.nodes["a"].phase == "Running"
+    assert at(5) in ports.wakes
+
+
 async def test_what_can_not_be_ended_does_not_keep_the_record_back() -> None:
     ports = await started(spec(node("a"), node("b"), failurePolicy="FailFast"))
     ports.end_pod("a", "Failed", 1, "Error")

@@ -25,6 +25,7 @@ class Ports(Objects):
         self.room = 100
         self.refuse: dict[str, AnswerKind] = {}
         self.errors: list[Exception] = []
+        self.unprovable: Exception | None = None
         self.unwilling: Exception | None = None
         """What ending an attempt is answered with."""
         self.notes: list[Note] = []
@@ -126,6 +127,8 @@ class Hands:
 
     async def prove(self, _workflow: WorkflowFact, attempts: Sequence[AttemptId]) -> None:
         self._ports.log += [f"prove {a.node}{a.number}" for a in attempts]
+        if self._ports.unprovable:
+            raise self._ports.unprovable
         self._ports.prove(attempts)
 
     async def delete_workflow(self, _workflow: WorkflowFact) -> None:
