@@ -18,7 +18,7 @@ import yaml
 from tests.fault.server import ApiServer
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Operator:
@@ -46,8 +46,8 @@ class Operator:
             "TIDEGATE_METRICS_PORT": "0",
             "TIDEGATE_PROBE_PORT": "0",
             "TIDEGATE_LOG_FORMAT": "json",
-            "TIDEGATE_LEASE_DURATION": "3",
-            "TIDEGATE_LEASE_RENEW_DEADLINE": "2",
+            "TIDEGATE_LEASE_DURATION": "7",
+            "TIDEGATE_LEASE_RENEW_DEADLINE": "5",
             "TIDEGATE_LEASE_RETRY_PERIOD": "0.2",
         }
         with self.log.open("w") as log:
@@ -146,7 +146,7 @@ def test_a_silent_server_ends_a_leader_before_others_take_over(
     server.hangs = True
     began = time.monotonic()
     assert leading.ends() == 3
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 7
 
 
 def test_it_ends_with_kopf(server: ApiServer, leading: Operator) -> None:
