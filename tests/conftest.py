@@ -26,6 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "runs(spec, **metadata): a Workflow that is applied, in a namespace of its own, together "
         "with those of the module's other tests; the fixture `run` waits for it",
     )
+    config.addinivalue_line(
+        "markers", "ahead: its Workflow takes minutes, so it starts with the first test of all"
+    )
     config.addinivalue_line("markers", "job(body, before): a raw Job that is made likewise")
 
 
@@ -78,25 +81,44 @@ def space(installed: Cluster, request: pytest.FixtureRequest) -> Iterator[Space]
     made.discard()
 
 
-@pytest.fixture(scope="module")
-def launched(installed: Cluster, request: pytest.FixtureRequest) -> Iterator[dict[str, Space]]:
-    """The Workflows of all tests of this module that are marked `runs`, under way at once."""
+def launch(cluster: Cluster, items: list[pytest.Item]) -> dict[str, Space]:
+    """Apply the Workflows of these tests in one go, each in a namespace of its own."""
     from tests.kit.space import Space, workflow
 
     spaces: dict[str, Space] = {}
     documents = []
-    for item in request.session.items:
+    for item in items:
         mark = item.get_closest_marker("runs")
-        if mark is None or item.path != request.path:
-            continue
-        made = Space.make(installed, item.name)
+        assert mark is not None
+        made = spaces[item.nodeid] = Space.make(cluster, item.name)
         item.stash.setdefault(SPACES, []).append(made)
-        spaces[item.nodeid] = made
-        metadata = {"namespace": made.name, **mark.kwargs}
-        documents.append(workflow(mark.args[0], **metadata))
+        documents.append(workflow(mark.args[0], **{"namespace": made.name, **mark.kwargs}))
     if documents:
         next(iter(spaces.values())).apply_everywhere(documents)
+    return spaces
+
+
+@pytest.fixture(scope="session")
+def launched_ahead(
+    installed: Cluster, request: pytest.FixtureRequest
+) -> Iterator[dict[str, Space]]:
+    """The Workflows of the tests marked `ahead`, under way since the first e2e test."""
+    items = [item for item in request.session.items if item.get_closest_marker("ahead")]
+    spaces = launch(installed, items)
     yield spaces
+    for made in spaces.values():
+        made.discard()
+
+
+@pytest.fixture(scope="module")
+def launched(
+    installed: Cluster, launched_ahead: dict[str, Space], request: pytest.FixtureRequest
+) -> Iterator[dict[str, Space]]:
+    """The Workflows of all tests of this module that are marked `runs`, under way at once."""
+    mine = [item for item in request.session.items if item.path == request.path]
+    marked = [item for item in mine if item.get_closest_marker("runs")]
+    spaces = launch(installed, [item for item in marked if item.nodeid not in launched_ahead])
+    yield {**launched_ahead, **spaces}
     for made in spaces.values():
         made.discard()
 

@@ -11,8 +11,10 @@ LAST = "test_rights"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the look back after everything else."""
-    items.sort(key=lambda item: item.path.stem == LAST)
+    """Run what takes long by itself late, and the look back after everything else."""
+    items.sort(
+        key=lambda item: (item.path.stem == LAST, item.get_closest_marker("ahead") is not None)
+    )
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,6 +12,9 @@ from tests.kit.space import Space
 
 pytestmark = pytest.mark.e2e
 
+REMOVED_WITHIN = 180.0
+"""Seconds: finished Jobs stay for two minutes, so that no late creation runs them again."""
+
 ENDLESS_WITH_HANDLERS = """
 nodes:
 - {name: a, script: sleep 3600}
@@ -173,6 +176,7 @@ def test_it_is_deleted_when_its_time_to_live_is_over(run: Run) -> None:
     run.wait_gone()
 
 
+@pytest.mark.ahead
 @pytest.mark.runs("""
 jobRetention: OnFailure
 nodes:
@@ -181,16 +185,17 @@ nodes:
 """)
 def test_job_retention_on_failure_keeps_the_jobs_that_failed(run: Run) -> None:
     run.finished("Succeeded")
-    run.wait_jobs_are({("a", "1")})
+    run.wait_jobs_are({("a", "1")}, REMOVED_WITHIN)
 
 
+@pytest.mark.ahead
 @pytest.mark.runs("""
 jobRetention: Never
 nodes: [{name: a, script: "true"}, {name: b, dependsOn: [a], script: exit 1}]
 """)
 def test_job_retention_never_keeps_no_finished_job(run: Run) -> None:
     run.finished("Failed")
-    run.wait_jobs_are(set())
+    run.wait_jobs_are(set(), REMOVED_WITHIN)
 
 
 @pytest.mark.runs("nodes: [{name: a, script: 'true'}]", labels={"velero.io/restore-name": "monday"})

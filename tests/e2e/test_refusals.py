@@ -74,8 +74,7 @@ nodes:
 """)
 def test_a_pod_that_fits_nowhere_is_told_in_the_schedulers_words(run: Run) -> None:
     node = run.wait_node("a", "Running", "Unschedulable", 60)
-    assert node["message"].startswith("no room: ")
-    assert "node" in node["message"]
+    assert "nodes are available" in node["message"]
     run.annotate("cancel", "now")
     run.finished("Cancelled")
 
@@ -162,7 +161,7 @@ def quota(space: Space, **hard: str) -> None:
 @pytest.mark.parametrize("what", ["pods", "count/jobs.batch"])
 def test_a_quota_makes_a_node_wait_uncounted_until_it_is_raised(space: Space, what: str) -> None:
     quota(space, **{what: "0"})
-    run = space.flow("nodes: [{name: a, startTimeout: 2s, script: 'true'}]")
+    run = space.flow("nodes: [{name: a, startTimeout: 1m, script: 'true'}]")
     node = run.wait(
         lambda s: (s.get("nodes") or {}).get("a", {}).get("reason") == "QuotaExceeded",
         "a told of the quota",
