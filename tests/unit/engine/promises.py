@@ -14,7 +14,7 @@ def broken_promises(
     workflow: ValidatedWorkflow, recorded: WorkflowStatus, facts: Facts, plan: Plan, now: datetime
 ) -> list[str]:
     """What the plan would do that the recorded status doesn't hold the decision for."""
-    found = list(_bad_ends(recorded, plan))
+    found = [*_bad_ends(recorded, plan), *_unproven_ends(facts, plan)]
     if not plan.decides and not facts.answers:
         for start in plan.starts:
             found += _bad_start(workflow, recorded, facts, start, now)
@@ -102,6 +102,12 @@ def _bad_ends(recorded: WorkflowStatus, plan: Plan) -> Iterator[str]:
         node = recorded.nodes.get(remove.attempt.node)
         if node is None or not _has_recorded_end(recorded, node, remove.attempt):
             yield f"the Job of {remove.attempt} is removed before its end is recorded"
+
+
+def _unproven_ends(facts: Facts, plan: Plan) -> Iterator[str]:
+    for end in plan.ends:
+        if end.mode is EndMode.DELETE_POD and not facts.of(end.attempt).job_gone:
+            yield f"a pod of {end.attempt} is deleted before its Job is proven to be gone"
 
 
 def _is_decided_against(recorded: WorkflowStatus, node: NodeStatus, end: End) -> bool:

@@ -3,7 +3,17 @@ from typing import Any
 
 import pytest
 
-from tests.unit.engine.builders import PATIENT, Json, at, node, rows, spec
+from tests.unit.engine.builders import (
+    PATIENT,
+    Json,
+    at,
+    gone,
+    node,
+    present,
+    rows,
+    running_pod,
+    spec,
+)
 from tests.unit.engine.run import Run
 from tidegate.api.status import Ending, NodePhase, NodeStatus, WorkflowStatus
 from tidegate.engine.handlers import DEFAULT_TIMEOUT, errors_json, failed_nodes
@@ -266,17 +276,47 @@ def test_errors_are_told_first_cause_first_then_as_they_ended() -> None:
     assert [name for name, _ in failed_nodes(status, status.nodes)] == ["cause", "early", "late"]
 
 
-def test_a_handler_that_exists_already_is_taken_up_not_started_again() -> None:
+def killed_before_its_record() -> Run:
+    """The operator started e1 and was killed before it recorded that."""
     run = story()
     run.pod_fails("a")
-    attempt = run.latest("e1")
-    behind = run.records[-2]
-    assert behind.nodes["e1"].phase == "Pending"
-    run.status = behind
+    run.status = run.records[-2]
+    assert run.reason("e1")[0] == "Pending"
+    return run
+
+
+def test_a_handler_that_has_begun_already_is_taken_up_not_started_again() -> None:
+    run = killed_before_its_record()
+    assert run.plan().starts == ()
     run.look()
-    assert run.started == ["a1", "e11"]
     assert run.reason("e1") == ("Running", None)
-    assert attempt.number == 1
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_handler_that_has_begun_is_not_started_again_also_if_its_job_is_gone(runs: bool) -> None:
+    run = killed_before_its_record()
+    attempt = run.latest("e1")
+    if runs:
+        run.attempts[attempt] = present(None, running_pod(attempt=attempt), job_gone=True)
+    else:
+        run.attempts[attempt] = gone(last_pod=running_pod(attempt=attempt))
+    run.look()
+    assert run.started == (["a1", "e11"] if runs else ["a1", "e11", "e21"])
+    assert run.reason("e1") == (("Running", None) if runs else ("Failed", "Lost"))
+
+
+def test_now_gives_up_a_handler_whose_pod_cannot_be_confirmed_stopped() -> None:
+    run = story()
+    run.stops_at_once = False
+    run.pod_fails("a")
+    run.pod_runs("e1")
+    run.tell_pod("e1", deletion_at=at(30))
+    run.ask(cancel="graceful")
+    run.advance(150)
+    assert run.result[0] == "Running"
+    run.ask(cancel="now")
+    assert run.reason("e1") == ("Cancelled", "NodeLost")
+    assert run.result == ("Failed", "NodeFailed")
 
 
 def test_a_handler_waits_while_nothing_is_known_of_its_attempt() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.engine.builders import PATIENT, at, job, node, rows, spec
+from tests.unit.engine.builders import PATIENT, at, job, node, present, rows, running_pod, spec
 from tests.unit.engine.run import Run
 from tidegate.api.identity import AttemptId
 from tidegate.engine.model import EndMode
@@ -136,6 +136,15 @@ def test_an_orphan_is_ended_once_its_job_is_proven_to_be_gone() -> None:
     assert [(end.mode, end.name, end.uid) for end in run.ends] == [
         (EndMode.DELETE_POD, "pod-job-1", "pod-of-job-1")]  # fmt: skip
     assert run.result[0] == "Cancelled"
+
+
+def test_an_orphan_is_not_ended_before_that_is_proven() -> None:
+    run = Run(spec(node("a")))
+    run.pod_succeeds("a")
+    late = AttemptId(1, "a", 2)
+    run.attempts[late] = present(None, running_pod(attempt=late))
+    planned = run.plan()
+    assert (planned.ends, planned.prove) == ((), (late,))
 
 
 def test_an_orphan_nobody_decided_against_runs_on() -> None:
