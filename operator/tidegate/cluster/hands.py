@@ -216,6 +216,8 @@ def _refusal(error: ApiError) -> AnswerKind:
             return AnswerKind.QUOTA
         if error.reason == "NamespaceTerminating" or _TERMINATING in error.message:
             return AnswerKind.TERMINATING
+        if _NOT_ALLOWED in error.message:
+            return AnswerKind.UNAVAILABLE
     return AnswerKind.REFUSED if isinstance(error, Refused) else AnswerKind.UNAVAILABLE
 
 
@@ -227,6 +229,9 @@ def _half_ours(kind: str, namespace: str, raw: Raw) -> str:
 
 
 _TERMINATING = "because it is being terminated"
+_NOT_ALLOWED = "cannot create resource"
+"""RBAC's words: the operator lacks a right, be it that the API server has just been started and
+hasn't read its roles yet. No node is to fail for that."""
 
 
 async def _all(requests: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -165,7 +165,7 @@ class AnswerKind(StrEnum):
     QUOTA = "quota"
     """403 with "exceeded quota": later, uncounted."""
     UNAVAILABLE = "unavailable"
-    """429, 5xx or no answer: later, uncounted."""
+    """429, 5xx, no answer, or a right that the operator lacks: later, uncounted."""
     TERMINATING = "terminating"
     """403 because the namespace is being terminated: nothing is to be done any more."""
     LATER = "later"
