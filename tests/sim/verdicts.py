@@ -53,7 +53,9 @@ def _is_true(
     meddled = bool(jobs & (trouble.destroyed | trouble.suspended | trouble.disrupted))
     match failure.reason:
         case "ExitCode":
-            return meddled or any(x.exit_code == failure.exit_code != 0 for x in ran)
+            by_itself = [x for x in ran if not (x.killed or x.reason)]
+            told = any(x.exit_code == failure.exit_code != 0 for x in by_itself)
+            return told or bool(jobs & (trouble.destroyed | trouble.suspended))
         case "OOMKilled":
             return any(x.program.oom for x in ran)
         case "Lost":
