@@ -185,6 +185,7 @@ class Run(Objects):
         self._carry_out(planned)
         changed = self._record(planned)
         self.wake_at = planned.wake_at
+        assert self.wake_at is None or self.wake_at > self.now, "it asks to be woken at once"
         self.deleted = self.deleted or planned.delete_workflow
         created = any(answer.kind in _POSITIVE for answer in answers.values())
         return changed or created or bool(planned.ends or planned.removes)

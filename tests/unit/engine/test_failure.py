@@ -211,6 +211,41 @@ def test_a_job_that_its_backstop_ended_for_want_of_quota_is_made_again_uncounted
     assert (run.node("a").failures, run.node("a").retries) == ((), 0)
 
 
+def test_fail_fast_calls_no_failure_what_a_quota_left_without_a_pod() -> None:
+    run = Run(spec(node("a"), node("b"), failurePolicy="FailFast"))
+    run.tell("b", refusal="pods is forbidden: exceeded quota: team-a")
+    run.end_pod("a", "Failed", 1, "Error")
+    run.job_ends("b", "DeadlineExceeded")
+    assert run.reason("b")[0] == "Cancelled"
+    assert run.status.nodes["b"].failures == ()
+    assert str(run.status.message).startswith("a: exit code 1")
+
+
+def test_what_cannot_heal_stays_so_if_its_words_are_cut_for_size() -> None:
+    run = Run(spec(node("a", retry=PATIENT)))
+    run.stops_at_once = False
+    run.tell_pod("a", blocked="InvalidImageName: no")
+    silent = run.node("a").model_copy(update={"message": None})
+    run.status = run.status.model_copy(update={"nodes": {"a": silent}})
+    run.stop("a")
+    assert run.reason("a") == ("Failed", "StartTimeout")
+
+
+def test_a_start_that_timed_out_without_a_word_may_heal() -> None:
+    run = Run(spec(node("a", retry=PATIENT)))
+    run.tell_pod("a", phase="Pending")
+    run.advance(600)
+    assert run.reason("a") == ("Retrying", "StartTimeout")
+
+
+def test_a_backstop_that_strikes_a_job_whose_pod_was_refused_reads_as_start_timeout() -> None:
+    run = Run(spec(node("a")))
+    run.tell("a", refusal='serviceaccount "robot" not found')
+    run.job_ends("a", "DeadlineExceeded")
+    assert run.reason("a") == ("Failed", "StartTimeout")
+    assert 'serviceaccount "robot" not found' in str(run.node("a").message)
+
+
 def test_ten_disruptions_of_a_node_and_run_are_forgiven_then_they_count() -> None:
     run = Run(spec(node("a", retry=PATIENT)))
     for _ in range(10):

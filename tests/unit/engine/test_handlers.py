@@ -230,7 +230,8 @@ def test_every_handler_is_told_the_recorded_outcome() -> None:
     run = story()
     run.pod_succeeds("a")
     run.pod_fails("x1", exit_code=9)
-    assert env(run, "x2")["TIDEGATE_PHASE"] == "Succeeded"
+    assert env(run, "x2") == env(run, "x1"), "whatever was recorded in between"
+    assert env(run, "x2") == {"TIDEGATE_PHASE": "Succeeded", "TIDEGATE_ERRORS": "[]"}
 
 
 def test_without_a_timeout_a_handler_gets_ten_minutes() -> None:

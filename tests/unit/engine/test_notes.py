@@ -61,6 +61,20 @@ def test_a_rerun_tells_of_its_waves_again() -> None:
     ]
 
 
+def test_a_rerun_tells_only_of_waves_in_which_something_runs() -> None:
+    run = Run(spec(node("a"), node("b", "a")))
+    run.pod_succeeds("a")
+    run.pod_fails("b")
+    run.notes.clear()
+    run.observations.clear()
+    run.ask(rerun="failed")
+    assert run.told(NoteKind.WAVE_STARTED) == ["wave 2 of 2: b"]
+    run.pod_succeeds("b")
+    assert [o.name for o in run.observations].count("wave_finished") == 1
+    kept = run.status.waves["1"]
+    assert (kept.phase, kept.started_at, kept.finished_at) == ("Succeeded", None, None)
+
+
 def test_eager_tells_of_no_waves() -> None:
     run = Run(spec(node("a"), node("b", "a"), execution="Eager"))
     run.pod_succeeds("a")
