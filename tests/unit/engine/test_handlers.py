@@ -156,6 +156,17 @@ def test_a_deadline_that_comes_while_handlers_run_changes_nothing() -> None:
     assert run.result == ("Succeeded", "NodesSucceeded")
 
 
+def test_a_deadline_that_is_moved_before_the_end_of_the_nodes_comes_too_late() -> None:
+    run = story()
+    run.advance(60)
+    run.pod_succeeds("a")
+    run.edit(timeout="30s")
+    assert run.status.ending is None
+    run.pod_succeeds("x1")
+    run.pod_succeeds("x2")
+    assert run.result == ("Succeeded", "NodesSucceeded")
+
+
 def test_suspending_holds_no_handler_back() -> None:
     run = story()
     run.pod_runs("a")

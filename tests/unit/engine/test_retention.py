@@ -1,6 +1,6 @@
 import pytest
 
-from tests.unit.engine.builders import PATIENT, node, rows, spec
+from tests.unit.engine.builders import PATIENT, at, job_end, node, rows, spec
 from tests.unit.engine.run import Run
 
 STORY = (node("a", retry=PATIENT | {"limit": 1}), node("b"), node("c", "b"))
@@ -45,6 +45,16 @@ def test_a_job_outlives_any_creation_that_is_still_on_its_way() -> None:
     run.advance(119)
     assert removed(run) == []
     run.advance(1)
+    assert removed(run) == ["a1"]
+
+
+def test_nothing_is_removed_before_its_end_is_recorded_however_long_ago_it_was() -> None:
+    run = Run(spec(node("a"), node("b", "a"), jobRetention="Never"))
+    run.end_pod("a", "Succeeded", 0, "Completed")
+    run.change_job(run.latest("a"), end=job_end("Complete", succeeded=True))
+    run.now = at(1000)
+    assert run.plan().removes == ()
+    run.look()
     assert removed(run) == ["a1"]
 
 

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tests.unit.engine.builders import NOON, rows
+from tests.unit.engine.builders import NOON, PATIENT, container_end, node, rows, spec
+from tests.unit.engine.run import Run
 from tidegate.api.status import (
     Ending,
     Failure,
@@ -138,3 +140,17 @@ def test_what_is_left_where_the_server_refuses_even_that() -> None:
     assert (truths["Finished"], truths["Stalled"]) == ("True", "True")
     assert status.nodes["r"].phase == "Cancelled", "so that its attempt is ended as a stray"
     assert size(status) <= MAX_STATUS_BYTES
+
+
+def test_every_record_of_a_run_with_long_failures_is_bounded() -> None:
+    names = [f"node-{i:03}" for i in range(150)]
+    run = Run(spec(*(node(name, retry=PATIENT) for name in names), parallelism=500))
+    while run.running:
+        for name in run.running:
+            run.end_pod(name, "Failed", 1, "Error")
+            end = replace(container_end(message="m" * 900), finished_at=run.now)
+            run.change_pod(name, failed=end)
+        run.look()
+        run.advance(60)
+    assert run.result == ("Failed", "NodeFailed")
+    assert max(size(status) for status in run.records) <= MAX_STATUS_BYTES
