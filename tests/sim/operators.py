@@ -41,7 +41,7 @@ class Sink:
     view: View
     seen_: Callable[[Raw], list[Wake]]
     gone_: Callable[[Raw], list[Wake]]
-    listed_: Callable[[int, Sequence[Raw]], list[Wake]]
+    listed_: Callable[[int, Sequence[Raw], str | None, int], list[Wake]]
     wake: Callable[[Wake], None]
     after_list: Callable[[], None]
 
@@ -51,8 +51,8 @@ class Sink:
     def gone(self, raw: Raw) -> None:
         self._pass_on(self.gone_(raw))
 
-    def listed(self, token: int, items: Sequence[Raw]) -> None:
-        self._pass_on(self.listed_(token, items))
+    def listed(self, token: int, items: Sequence[Raw], version: int) -> None:
+        self._pass_on(self.listed_(token, items, None, version))
         self.after_list()
 
     def token(self) -> int:

@@ -78,7 +78,8 @@ class Store:
     def __init__(self, time: Time) -> None:
         self._time = time
         self._objects: dict[str, dict[str, Raw]] = {WORKFLOW: {}, JOB: {}, POD: {}}
-        self._version = 100
+        self.version = 100
+        """The latest resourceVersion that was given."""
         self._uids = 0
         self.events: dict[str, list[Raw]] = {}
         """FailedCreate Events by Job uid."""
@@ -145,8 +146,8 @@ class Store:
 
     def remove(self, kind: str, raw: Raw) -> Raw:
         old = self._objects[kind].pop(raw["metadata"]["name"])
-        self._version += 1
-        gone = with_meta(raw, resourceVersion=str(self._version))
+        self.version += 1
+        gone = with_meta(raw, resourceVersion=str(self.version))
         self._tell(kind, "DELETED", gone, old)
         return gone
 
@@ -168,8 +169,8 @@ class Store:
         self.events.setdefault(job["metadata"]["uid"], []).append(event)
 
     def _put(self, kind: str, event: str, raw: Raw, old: Raw | None) -> Raw:
-        self._version += 1
-        stored = with_meta(raw, resourceVersion=str(self._version))
+        self.version += 1
+        stored = with_meta(raw, resourceVersion=str(self.version))
         self._objects[kind][stored["metadata"]["name"]] = stored
         self._tell(kind, event, stored, old)
         return stored

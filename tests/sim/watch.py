@@ -34,7 +34,7 @@ class Sink(Protocol):
 
     def seen(self, raw: Raw) -> None: ...
     def gone(self, raw: Raw) -> None: ...
-    def listed(self, token: int, items: Sequence[Raw]) -> None: ...
+    def listed(self, token: int, items: Sequence[Raw], version: int) -> None: ...
     def token(self) -> int: ...
 
 
@@ -95,10 +95,10 @@ class Stream:
             return
         self._open = True
         items = list(self._world.store.all(self._kind))
-        self._send(self._lag(), self._listed, token, items)
+        self._send(self._lag(), self._listed, token, items, self._world.store.version)
 
-    def _listed(self, token: int, items: list[Raw]) -> None:
-        self._sink.listed(token, items)
+    def _listed(self, token: int, items: list[Raw], version: int) -> None:
+        self._sink.listed(token, items, version)
         self.synced = True
 
     def _on_event(self, kind: str, event: str, raw: Raw, _old: Raw | None) -> None:

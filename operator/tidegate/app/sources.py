@@ -27,7 +27,7 @@ class _Entrance:
 
     seen: Callable[[Raw], list[Wake]]
     gone: Callable[[Raw], list[Wake]]
-    settled: Callable[[int, Collection[str], str | None], list[Wake]]
+    settled: Callable[[int, Collection[str], str | None, int], list[Wake]]
     token: Callable[[], int]
 
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from tidegate import metrics
 from tidegate.cluster.client import Client, Request, error_of_event
 from tidegate.cluster.guard import patiently
-from tidegate.cluster.memory import Wake
+from tidegate.cluster.memory import Wake, version_number
 from tidegate.cluster.ports import Raw
 from tidegate.errors import ApiError, TryAgain
 
@@ -45,8 +45,10 @@ class Sink(Protocol):
     def gone(self, raw: Raw) -> list[Wake]:
         """It was deleted."""
 
-    def settled(self, token: int, listed: Collection[str], namespace: str | None) -> list[Wake]:
-        """A list that began at ``token`` named only ``listed``."""
+    def settled(
+        self, token: int, listed: Collection[str], namespace: str | None, version: int
+    ) -> list[Wake]:
+        """A list of this ``version``, which began at ``token``, named only ``listed``."""
 
     def token(self) -> int:
         """The present moment."""
@@ -124,9 +126,10 @@ class Lister:
             if not metadata.get("continue"):
                 break
             query = query | {"continue": metadata["continue"]}
-        self.take(self._sink.settled(token, listed, self.namespace))
+        version = str(metadata["resourceVersion"])
+        self.take(self._sink.settled(token, listed, self.namespace, version_number(version)))
         self.listed_since = began
-        return str(metadata["resourceVersion"])
+        return version
 
     def take(self, wakes: list[Wake]) -> None:
         """Wake whom it concerns."""

@@ -138,22 +138,35 @@ class View:
         return self._memory.drop_workflow(row) if row else []
 
     def workflows_listed(
-        self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
+        self,
+        token: int,
+        items: Sequence[ports.Raw],
+        namespace: str | None = None,
+        version: int = -1,
     ) -> list[Wake]:
         """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
         wakes = [wake for raw in items for wake in self.workflow_seen(raw)]
         listed = {uid_of(cast("Raw", raw)) for raw in items}
-        return wakes + self.workflows_settled(token, listed, namespace)
+        return wakes + self.workflows_settled(token, listed, namespace, version)
 
     def workflows_settled(
-        self, token: int, listed: Collection[str], namespace: str | None = None
+        self,
+        token: int,
+        listed: Collection[str],
+        namespace: str | None = None,
+        version: int = -1,
     ) -> list[Wake]:
-        """What a list that began at ``token`` did not name, and nothing told of since, is gone."""
+        """What a list did not name is gone, if the list is newer than all that is known of it.
+
+        It is if nothing told of the object since ``token``, when the list began, or if the list is
+        of a later ``version``: the answer to a creation may overtake a list that is slow.
+        """
         wakes: list[Wake] = []
         for uid in tuple(self._memory.uids.values()):
             row = self._memory.rows[uid]
             in_scope = namespace in (None, row.key.namespace)
-            if in_scope and uid not in listed and row.touched <= token:
+            older = row.touched <= token or version_number(row.version) <= version
+            if in_scope and uid not in listed and older:
                 wakes += self._memory.drop_workflow(row)
         return wakes
 
@@ -198,21 +211,34 @@ class View:
         return wakes + self._memory.drop_job(uid, proven=proven)
 
     def jobs_listed(
-        self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
+        self,
+        token: int,
+        items: Sequence[ports.Raw],
+        namespace: str | None = None,
+        version: int = -1,
     ) -> list[Wake]:
         """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
         wakes = [wake for raw in items for wake in self.job_seen(raw)]
         listed = {uid_of(cast("Raw", raw)) for raw in items}
-        return wakes + self.jobs_settled(token, listed, namespace)
+        return wakes + self.jobs_settled(token, listed, namespace, version)
 
     def jobs_settled(
-        self, token: int, listed: Collection[str], namespace: str | None = None
+        self,
+        token: int,
+        listed: Collection[str],
+        namespace: str | None = None,
+        version: int = -1,
     ) -> list[Wake]:
-        """What a list that began at ``token`` did not name, and nothing told of since, is gone."""
+        """What a list did not name is gone, if the list is newer than all that is known of it.
+
+        It is if nothing told of the object since ``token``, when the list began, or if the list is
+        of a later ``version``: the answer to a creation may overtake a list that is slow.
+        """
         wakes: list[Wake] = []
         for uid, entry in tuple(self._memory.jobs.items()):
             in_scope = entry.present and namespace in (None, entry.row.key.namespace)
-            if in_scope and uid not in listed and entry.touched <= token:
+            older = entry.touched <= token or entry.version <= version
+            if in_scope and uid not in listed and older:
                 wakes += self._memory.drop_job(uid)
         return wakes
 
@@ -269,21 +295,34 @@ class View:
         return wakes + self._memory.drop_pod(uid)
 
     def pods_listed(
-        self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
+        self,
+        token: int,
+        items: Sequence[ports.Raw],
+        namespace: str | None = None,
+        version: int = -1,
     ) -> list[Wake]:
         """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
         wakes = [wake for raw in items for wake in self.pod_seen(raw)]
         listed = {uid_of(cast("Raw", raw)) for raw in items}
-        return wakes + self.pods_settled(token, listed, namespace)
+        return wakes + self.pods_settled(token, listed, namespace, version)
 
     def pods_settled(
-        self, token: int, listed: Collection[str], namespace: str | None = None
+        self,
+        token: int,
+        listed: Collection[str],
+        namespace: str | None = None,
+        version: int = -1,
     ) -> list[Wake]:
-        """What a list that began at ``token`` did not name, and nothing told of since, is gone."""
+        """What a list did not name is gone, if the list is newer than all that is known of it.
+
+        It is if nothing told of the object since ``token``, when the list began, or if the list is
+        of a later ``version``: the answer to a creation may overtake a list that is slow.
+        """
         wakes: list[Wake] = []
         for uid, entry in tuple(self._memory.pods.items()):
             in_scope = namespace in (None, entry.namespace)
-            if in_scope and uid not in listed and entry.touched <= token:
+            older = entry.touched <= token or entry.version <= version
+            if in_scope and uid not in listed and older:
                 wakes += self._memory.drop_pod(uid)
         return wakes
 

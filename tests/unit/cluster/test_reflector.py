@@ -64,7 +64,9 @@ class FakeSink:
         self.heard.append(("gone", raw["metadata"]["resourceVersion"]))
         return [WAKE]
 
-    def settled(self, token: int, listed: Collection[str], namespace: str | None) -> list[Wake]:
+    def settled(
+        self, token: int, listed: Collection[str], namespace: str | None, _version: int
+    ) -> list[Wake]:
         self.heard.append(("settled", f"{token} {sorted(listed)} {namespace}"))
         return []
 

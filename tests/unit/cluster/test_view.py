@@ -240,6 +240,16 @@ def test_a_list_does_not_remove_what_was_learned_after_it_began(view: View) -> N
     assert len(fact.pods) == 1
 
 
+def test_what_was_learned_and_deleted_while_a_slow_list_was_made_is_gone(view: View) -> None:
+    token = view.token()
+    view.learn_job(job())
+    view.learn_pod(pod())
+    view.jobs_listed(token, [], None, 1_000_000)
+    view.pods_listed(token, [], None, 1_000_000)
+    fact = fact_of(view)
+    assert (fact.job, fact.pods) == (None, ())
+
+
 def test_a_list_speaks_only_of_its_namespace(view: View) -> None:
     view.job_seen(job())
     view.pod_seen(pod())

@@ -56,7 +56,10 @@ def test_processes_without_a_pid_file_are_found_by_program_and_folder(tmp_path: 
     program = tmp_path / "kubelet"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen([program, "60"]) as child:
-        found = processes.find(frozenset({"kubelet"}), (str(tmp_path),))
+        # between fork and exec a child on a busy machine isn't the program yet
+        wanted = frozenset({"kubelet"}), (str(tmp_path),)
+        assert processes.wait_until(lambda: bool(processes.find(*wanted)), 10, pause=0.01)
+        found = processes.find(*wanted)
         assert [each.pid for each in found] == [child.pid]
         assert found[0].program == "kubelet"
         assert processes.find(frozenset({"etcd"}), (str(tmp_path),)) == []
