@@ -28,8 +28,8 @@ class StatusModel(Model):
 def format_time(at: datetime) -> str:
     """RFC 3339 in UTC; fractions of a second only where there are any."""
     at = at.astimezone(UTC)
-    fraction = f".{at.microsecond // 1000:03d}" if at.microsecond >= 1000 else ""  # noqa: PLR2004
-    return f"{at:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+    detail = "milliseconds" if at.microsecond >= 1000 else "seconds"  # noqa: PLR2004
+    return at.isoformat(timespec=detail).replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> datetime:

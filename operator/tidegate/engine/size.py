@@ -20,6 +20,10 @@ _SHORT = 64
 _BYTES_A_NODE = 450
 """More than a node without failures and messages takes."""
 
+_BYTES_A_FAILURE = 300
+_BYTES_A_CHARACTER = 6
+"""What JSON makes of one at the most: ``\\u0000``."""
+
 Shorten = Callable[[NodeStatus], NodeStatus]
 
 
@@ -65,11 +69,13 @@ def _given_up(node: NodeStatus, now: datetime) -> NodeStatus:
 
 def _is_surely_small(status: WorkflowStatus, limit: int) -> bool:
     """A cheap upper bound, so that most passes needn't serialize."""
+    nodes = status.nodes.values()
+    failures = sum(len(node.failures) for node in nodes)
     text = sum(
-        len(node.message or "") + sum(300 + len(f.message) for f in node.failures)
-        for node in status.nodes.values()
+        len(node.message or "") + sum(len(f.message) for f in node.failures) for node in nodes
     )
-    return 4 * text + _BYTES_A_NODE * len(status.nodes) + 32_768 <= limit
+    fixed = _BYTES_A_NODE * len(status.nodes) + _BYTES_A_FAILURE * failures + 32_768
+    return fixed + _BYTES_A_CHARACTER * text <= limit
 
 
 def _last_failures(node: NodeStatus) -> NodeStatus:
