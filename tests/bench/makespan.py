@@ -89,11 +89,11 @@ def _workflow(space: Space, shape: Shape) -> float:
     flow = workflow(shape.spec())
     began = time.perf_counter()
     space.add("workflows", flow)
-    for _, found in space.client.watch(Query("workflows", space.name), PATIENCE):
-        phase = (found.get("status") or {}).get("phase")
-        if phase in ("Succeeded", "Failed"):
-            if phase == "Failed":
-                raise RuntimeError(found["status"]["message"])
+    for seen in space.client.watch(Query("workflows", space.name), PATIENCE):
+        status = next(iter(seen.values()), {}).get("status") or {}
+        if status.get("phase") == "Failed":
+            raise RuntimeError(status["message"])
+        if status.get("phase") == "Succeeded":
             return time.perf_counter() - began
     raise TimeoutError("the Workflow didn't end")
 
@@ -102,14 +102,12 @@ def _bare_loop(space: Space, shape: Shape) -> float:
     """Seconds from the first creation until the last pod is seen to have succeeded."""
     waves = _manifests(space.name, shape)
     began = time.perf_counter()
-    done: set[str] = set()
     with ThreadPoolExecutor(shape.width) as pool:
         _create(space.client, pool, space.name, waves[0])
         current = 0
-        for _, pod in space.client.watch(Query("pods", space.name), PATIENCE):
-            if (pod.get("status") or {}).get("phase") == "Succeeded":
-                done.add(pod["metadata"]["name"])
-            if len(done) < shape.width * (current + 1):
+        for pods in space.client.watch(Query("pods", space.name), PATIENCE):
+            phases = [(pod.get("status") or {}).get("phase") for pod in pods.values()]
+            if phases.count("Succeeded") < shape.width * (current + 1):
                 continue
             current += 1
             if current == shape.waves:
