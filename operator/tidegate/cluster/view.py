@@ -156,16 +156,12 @@ class View:
         namespace: str | None = None,
         version: int = -1,
     ) -> list[Wake]:
-        """What a list did not name is gone, if the list is newer than all that is known of it.
-
-        It is if nothing told of the object since ``token``, when the list began, or if the list is
-        of a later ``version``: the answer to a creation may overtake a list that is slow.
-        """
+        """What a list that began at ``token`` did not name is gone, unless it is newer."""
         wakes: list[Wake] = []
         for uid in tuple(self._memory.uids.values()):
             row = self._memory.rows[uid]
             in_scope = namespace in (None, row.key.namespace)
-            older = row.touched <= token or version_number(row.version) <= version
+            older = _is_older(row.touched, version_number(row.version), token, version)
             if in_scope and uid not in listed and older:
                 wakes += self._memory.drop_workflow(row)
         return wakes
@@ -229,15 +225,11 @@ class View:
         namespace: str | None = None,
         version: int = -1,
     ) -> list[Wake]:
-        """What a list did not name is gone, if the list is newer than all that is known of it.
-
-        It is if nothing told of the object since ``token``, when the list began, or if the list is
-        of a later ``version``: the answer to a creation may overtake a list that is slow.
-        """
+        """What a list that began at ``token`` did not name is gone, unless it is newer."""
         wakes: list[Wake] = []
         for uid, entry in tuple(self._memory.jobs.items()):
             in_scope = entry.present and namespace in (None, entry.row.key.namespace)
-            older = entry.touched <= token or entry.version <= version
+            older = _is_older(entry.touched, entry.version, token, version)
             if in_scope and uid not in listed and older:
                 wakes += self._memory.drop_job(uid)
         return wakes
@@ -313,15 +305,11 @@ class View:
         namespace: str | None = None,
         version: int = -1,
     ) -> list[Wake]:
-        """What a list did not name is gone, if the list is newer than all that is known of it.
-
-        It is if nothing told of the object since ``token``, when the list began, or if the list is
-        of a later ``version``: the answer to a creation may overtake a list that is slow.
-        """
+        """What a list that began at ``token`` did not name is gone, unless it is newer."""
         wakes: list[Wake] = []
         for uid, entry in tuple(self._memory.pods.items()):
             in_scope = namespace in (None, entry.namespace)
-            older = entry.touched <= token or entry.version <= version
+            older = _is_older(entry.touched, entry.version, token, version)
             if in_scope and uid not in listed and older:
                 wakes += self._memory.drop_pod(uid)
         return wakes
@@ -375,6 +363,15 @@ class View:
             and job.name == job_name(key.name, job.owner_uid, job.attempt)
             and (row is None or row.key == key)
         )
+
+
+def _is_older(touched: int, known: int, token: int, version: int) -> bool:
+    """Whether all that is known of an object is older than a list.
+
+    It is if nothing told of it since ``token``, when the list began, or if the list is of a later
+    ``version`` than the one that is known: the answer to a creation may overtake a slow list.
+    """
+    return touched <= token or known <= version
 
 
 def _same_but_version(one: WorkflowFact, other: WorkflowFact) -> bool:
