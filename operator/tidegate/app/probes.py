@@ -1,6 +1,7 @@
 """``/healthz``, ``/readyz`` and ``/metrics``."""
 
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -8,6 +9,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 log = logging.getLogger(__name__)
+
+_LAST_ANSWERS = 1.0
+"""Seconds that answers in the making get when the server ends."""
 
 Complaints = Callable[[], Sequence[str]]
 """What is wrong right now; empty if all is well."""
@@ -41,13 +45,18 @@ def metrics() -> web.Application:
 
 
 @asynccontextmanager
-async def served(application: web.Application, port: int, what: str) -> AsyncIterator[int]:
+async def served(
+    application: web.Application, port: int, what: str, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
     """Serve while the context lasts; 0 is any free port, and the real one is given and logged."""
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    runner = web.AppRunner(
+        application, access_log=None, handle_signals=False, shutdown_timeout=_LAST_ANSWERS
+    )
     await runner.setup()
     try:
         # Any free port is one for each address family; they would differ.
-        site = web.TCPSite(runner, None if port else "127.0.0.1", port, reuse_address=True)
+        host = None if port else "127.0.0.1"
+        site = web.TCPSite(runner, host, port, reuse_address=True, ssl_context=tls)
         await site.start()
         real = int(runner.addresses[0][1])
         log.info("%s on port %d", what, real)
