@@ -1,14 +1,17 @@
 """Handlers: standbys that run when the run is about to end, one after another."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tidegate.api.status import LIVE_PHASES, NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.constants import MAX_RUN_OUTPUT_BYTES
 from tidegate.engine import node as transitions
 from tidegate.engine import task as tasks
 from tidegate.engine.context import Context
 from tidegate.engine.messages import clip
+from tidegate.engine.outputs import size_of
 from tidegate.engine.reasons import Reason
 from tidegate.engine.step import NodeStep, Role
 
@@ -30,9 +33,10 @@ def needed_handlers(workflow: ValidatedWorkflow, phase: Phase, *, cancelled_now:
     return [*on_error, *workflow.spec.on_exit]
 
 
-def role(workflow: ValidatedWorkflow, name: str) -> Role:
+def role(workflow: ValidatedWorkflow, name: str, nodes: Mapping[str, NodeStatus]) -> Role:
     """A handler has no fallback, and forgives disruptions only if it has a retry of its own."""
-    return Role(workflow.standbys[name], forgives_disruptions=False)
+    room = MAX_RUN_OUTPUT_BYTES - sum(size_of(node.outputs) for node in nodes.values())
+    return Role(workflow.standbys[name], forgives_disruptions=False, nodes=nodes, room=room)
 
 
 def next_handler(context: Context, status: WorkflowStatus) -> tuple[str, NodeStep] | None:
@@ -41,7 +45,7 @@ def next_handler(context: Context, status: WorkflowStatus) -> tuple[str, NodeSte
         node = status.nodes.get(name)
         if node is None or node.phase.has_ended:
             continue
-        its_role = role(context.workflow, name)
+        its_role = role(context.workflow, name, status.nodes)
         step = tasks.step_task(name, node, its_role, context)
         if step.wants is not None:
             step = tasks.adopt(name, node, its_role, context) or step

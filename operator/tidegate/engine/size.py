@@ -53,7 +53,9 @@ def minimal(status: WorkflowStatus) -> WorkflowStatus:
 def _is_surely_small(status: WorkflowStatus, limit: int) -> bool:
     """A cheap upper bound, so that most passes needn't serialize."""
     text = sum(
-        len(node.message or "") + sum(300 + len(f.message) for f in node.failures)
+        len(node.message or "")
+        + len(node.outputs or "")
+        + sum(300 + len(f.message) for f in node.failures)
         for node in status.nodes.values()
     )
     return 4 * text + _BYTES_A_NODE * len(status.nodes) + 32_768 <= limit

@@ -7,6 +7,7 @@ from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.handlers import failed_nodes, handler_names
 from tidegate.engine.messages import clip, names, short_failure
 from tidegate.engine.reasons import Reason, RunReason
+from tidegate.engine.waves import was_not_wanted
 
 _MAX_MESSAGE = 4096
 
@@ -85,10 +86,13 @@ def finished(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
     parts += [f"{name}: {status.nodes[name].message}" for name in lost]
     if status.phase is Phase.SUCCEEDED:
         count = len(workflow.tasks)
-        well = (
-            f"{status.progress} nodes ended well" if tolerated else f"all {count} nodes succeeded"
-        )
-        parts.append(well if count > 1 else "its node succeeded")
+        unwanted = [n for n in workflow.tasks if was_not_wanted(status.nodes[n])]
+        well = f"{status.progress} nodes ended well"
+        if not (tolerated or unwanted):
+            well = f"all {count} nodes succeeded" if count > 1 else "its node succeeded"
+        parts.append(well)
+        if unwanted:
+            parts.append(f"skipped by their conditions: {names(unwanted)}")
     if tolerated:
         parts.append(f"tolerated: {names(tolerated)} failed (allowFailure)")
     return clip("; ".join(parts) or str(status.reason), _MAX_MESSAGE)

@@ -3,13 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.build.kubelet import expand
-from tests.unit.build.samples import UID, workflow_of
-from tidegate.api.identity import AttemptId
+from tests.unit.build.samples import UID, start_of, workflow_of
 from tidegate.build.escape import escape
 from tidegate.build.references import resolve, resolve_container, values_of
 
 WORKFLOW = workflow_of({"nodes": [{"name": "extract", "image": "x"}]})
-VALUES = values_of(WORKFLOW, AttemptId(3, "extract", 2))
+VALUES = values_of(WORKFLOW, start_of("extract", 2, run=3))
 SECRET = {"TOKEN": "s3cret", "workflow.name": "never this one"}
 TEXTS = st.lists(
     st.sampled_from(["$", "$$", "(", ")", "$(", "TOKEN", "workflow.name", "$(workflow.name)", "x"])
@@ -63,7 +62,7 @@ def test_a_value_reaches_the_container_as_it_is(text: str, value: str) -> None:
 def test_a_container_s_command_args_and_env() -> None:
     container = {
         "name": "$(workflow.name)",
-        "image": "$(workflow.name)",
+        "image": "$(workflow.name)",  # refused by validation, left alone here
         "command": ["run", "$(workflow.name)"],
         "args": ["$(node.name)"],
         "env": [
