@@ -153,7 +153,8 @@ class Reconciler:
         except Refused as error:
             if not _is_too_large(error):
                 raise
-            await self._world.book.record(fact, before, minimal(planned.status))
+            least = minimal(planned.status, self._world.clock.now())
+            await self._world.book.record(fact, before, least)
         memory.owes_record = False
         memory.write_at = self._world.clock.now() + _pause(planned.status)
         self._world.teller.tell(fact, planned.notes, planned.observations)

@@ -8,7 +8,7 @@ from tests.kit.client import Query
 from tests.kit.cluster import Cluster
 from tests.kit.run import OF_WORKFLOW, Run, main_started
 from tests.kit.space import Space
-from tests.kit.waiting import wait_for, wait_for_one
+from tests.kit.waiting import wait_for, wait_for_one, wait_gone
 
 pytestmark = pytest.mark.e2e
 
@@ -85,6 +85,8 @@ def test_a_job_suspended_as_by_kueue_is_queued_and_goes_on_as_the_same_attempt(
     run.kubectl("patch", "job", job, "--type=merge", "-p", '{"spec":{"suspend":true}}')
     node = run.wait_node("a", "Running", "Queued")
     assert "suspended" in node["message"]
+    # resumed before its pod has stopped, Kubernetes counts that pod's exit code as the Job's
+    wait_gone(space.client, Query("pods", space.name), "no pod of the suspended Job")
     run.kubectl("patch", "job", job, "--type=merge", "-p", '{"spec":{"suspend":false}}')
     status = run.finished("Succeeded")
     assert status["nodes"]["a"]["attempt"] == 1

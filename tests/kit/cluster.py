@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.demo.install import NAMESPACE, RELEASE, SELECTOR
 from tests.demo.tools import Tools, ask_cluster_json
+from tests.kit.audit import Audit
 from tests.kit.client import Client, Object, Query
 from tests.kit.waiting import LONG, wait_for, wait_for_one, wait_gone
 
@@ -30,12 +31,15 @@ class Cluster:
     tools: Tools
     witnesses: dict[str, Callable[[], str]] = field(default_factory=dict)
     """What else tells of a failure: the logs of operators, by a title."""
+    audit: Audit | None = None
+    """What the operator has asked since the session began; None without an audit log."""
 
     @classmethod
     def find(cls) -> Cluster:
         """Return the cluster that is up; the command ends the session if there is none."""
         found = cls(ask_cluster_json("status", "--json"), Tools.find())
         found.witnesses["operator (chart)"] = found.operator_log
+        found.audit = Audit.from_now(found.audit_log, ACCOUNT) if found.audit_log else None
         return found
 
     @cached_property

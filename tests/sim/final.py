@@ -74,6 +74,7 @@ def _nodes(
     checks: Invariants, uid: str, workflow: ValidatedWorkflow, status: WorkflowStatus
 ) -> Iterator[str]:
     for name, node in status.nodes.items():
+        yield from _endings(checks, uid, (name, node), status.run)
         if not node.phase.has_ended:
             yield f"{name} is {node.phase} in a finished run"
         yield from _attempts(checks, uid, workflow, (name, node), status.run)
@@ -84,12 +85,21 @@ def _nodes(
             yield f"{name} failed, but the run succeeded"
         if status.phase is Phase.FAILED and name not in (status.message or ""):
             yield f"{name} failed, but the message doesn't tell: {status.message}"
-    if status.phase is Phase.SUCCEEDED:
-        for name in workflow.tasks:
-            node, task = status.nodes[name], workflow.tasks[name]
-            fine = node.phase is NodePhase.SUCCEEDED or task.allow_failure
-            if not fine and not any(workflow.tasks[x].allow_failure for x in workflow.tasks):
-                yield f"the run succeeded with {name} {node.phase}"
+    well = all(status.nodes[name].phase is NodePhase.SUCCEEDED for name in workflow.tasks)
+    forgiving = any(task.allow_failure for task in workflow.tasks.values())
+    if status.phase is Phase.SUCCEEDED and not well and not forgiving:
+        yield "the run succeeded, though not every node did"
+
+
+def _endings(
+    checks: Invariants, uid: str, named: tuple[str, NodeStatus], run: int
+) -> Iterator[str]:
+    """An attempt that was ended is told to have failed for the recorded reason."""
+    name, node = named
+    for failure in node.failures:
+        decided = checks.endings.get((uid, run, name, failure.attempt))
+        if decided is not None and failure.reason != decided:
+            yield f"{name} was ended for {decided}, but is told to be {failure.reason}"
 
 
 def _attempts(

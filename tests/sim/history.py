@@ -17,6 +17,7 @@ from tests.sim.store import WORKFLOW, Store
 from tests.sim.trouble import Trouble
 from tests.sim.truth import Truth
 from tests.sim.users import User
+from tests.sim.verdicts import is_clear, untrue
 from tests.sim.world import Trace, World
 
 _LIMIT = 100 * 3600.0
@@ -65,9 +66,9 @@ class History:
         self.trouble = Trouble(
             self.world, self.kubelet, self.collector, self.time.chance("trouble")
         )
-        self.truth = Truth(self.store, self.kubelet)
+        self.truth = Truth(self.store, self.kubelet, self.world.now)
         allowed = Allowances(self.trouble.destroyed, self.trouble.orphaned, plot.takeovers > 0)
-        self.checks = Invariants(self.store, self.truth, allowed, self.world.trace)
+        self.checks = Invariants(self.store, self.truth, allowed, self.world.trace, self.time.now)
         self.store.listeners.insert(0, self.checks.on_event)
         self.kubelet.on_start.append(self.checks.on_start)
         self.jobs = JobController(self.world)
@@ -96,9 +97,16 @@ class History:
             self.time.after(self._chance.uniform(0, wait), self.start_operator)
 
     def _take_over(self) -> None:
-        """The leader stops for longer than its lease; it goes on a little when it wakes."""
+        """Another leads: beside the former for a while, or while that one is frozen.
+
+        A frozen one goes on a little when it wakes: it sends what it was about to send.
+        """
         former = self.operators[-1] if self.operators else None
         if former is None or former.dead or former.frozen_until() > self.time.loop.elapsed:
+            return
+        if self._chance.random() < 0.5:
+            self.time.after(self._chance.uniform(0.0, 5.0), former.kill)
+            self.start_operator()
             return
         pause = self._chance.uniform(_LEASE, 90.0)
         former.freeze(pause)
@@ -114,6 +122,7 @@ class History:
         """Live until nothing is left to do, and once more after a restart of the operator."""
         self.user.begin()
         self.time.after(self._chance.uniform(0.0, 1.0), self.start_operator)
+        self.trouble.only_nodes = self.plot.theme == "machines"
         self.trouble.begin(self.plot.troubles)
         for _ in range(self.plot.takeovers):
             self.time.after(self._chance.uniform(0.5, 30.0), self._take_over)
@@ -148,6 +157,13 @@ class History:
         if not self.checks.violations:
             lost = self.trouble.lost_for_good
             self.checks.violations.extend(final_violations(self.checks, lost_for_good=lost))
+            if is_clear(self.plot):
+                self._hold_verdicts_against_truth()
+
+    def _hold_verdicts_against_truth(self) -> None:
+        for uid, seen in self.checks.seen.items():
+            found = untrue(self.truth, self.trouble, uid, seen.workflow, seen.status)
+            self.checks.violations.extend(found)
 
     def _stay_idle(self) -> None:
         """Nothing is left to do: neither looking again nor a restart leads to a write."""

@@ -1,16 +1,20 @@
 """What must always be true, checked at every write and at every program's start."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tests.sim.kubelet import Process
+from tests.sim.moves import wrong_moves
+from tests.sim.premises import unfounded_end, unfounded_start
 from tests.sim.store import JOB, WORKFLOW, Raw, Store, controller_uid, is_deleting
 from tests.sim.truth import Made, Truth
 from tests.sim.world import Trace
-from tidegate.api.identity import AttemptId, WorkflowKey
+from tidegate import constants as c
+from tidegate.api.identity import AttemptId
 from tidegate.api.spec import Execution, Trigger
 from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow, validate
-from tidegate.engine.failure_policy import STRENGTH
 from tidegate.errors import InvalidSpec
 from tidegate.facts.workflow import workflow_fact
 
@@ -46,8 +50,13 @@ class Invariants:
     truth: Truth
     allowed: Allowances
     trace: Trace
+    clock: Callable[[], datetime]
     violations: list[str] = field(default_factory=list)
     seen: dict[str, Seen] = field(default_factory=dict)
+    endings: dict[tuple[str, int, str, int], str] = field(default_factory=dict)
+    """Recorded ends of attempts, by Workflow, run, node and number."""
+    late: set[str] = field(default_factory=set)
+    """Jobs that a paused leader made once more, after jobRetention had set their names free."""
     validated: dict[tuple[str, int], ValidatedWorkflow | None] = field(default_factory=dict)
 
     def on_event(self, kind: str, event: str, raw: Raw, old: Raw | None) -> None:
@@ -56,6 +65,8 @@ class Invariants:
             self._workflow_changed(raw, old)
         elif kind == JOB and event == "ADDED":
             self._job_made(raw)
+        elif kind == JOB and event == "MODIFIED" and old is not None:
+            self._job_changed(raw, old)
 
     def say(self, text: str) -> None:
         self.trace.add("INVARIANT", text)
@@ -66,8 +77,8 @@ class Invariants:
     def on_start(self, process: Process) -> None:
         """A program starts."""
         owner, attempt = self.truth.owner(process), process.attempt
-        living = self.truth.living(owner, attempt.node)
-        others = [x for x in living if x is not process and x.job not in self.allowed.orphaned]
+        living = [x for x in self.truth.living(owner, attempt.node) if not self._is_excused(x)]
+        others = [] if self._is_excused(process) else [x for x in living if x is not process]
         if others:
             self.say(f"two living pods of {attempt.node}: {process.pod} and {others[0].pod}")
         job = self.truth.job(process.job)
@@ -77,6 +88,9 @@ class Invariants:
         node = status.nodes.get(attempt.node)
         if node is not None and node.phase is NodePhase.SUCCEEDED:
             self.say(f"{attempt} runs, although {attempt.node} is recorded as Succeeded")
+
+    def _is_excused(self, process: Process) -> bool:
+        return process.job in self.allowed.orphaned or process.job in self.late
 
     # Jobs
 
@@ -88,6 +102,9 @@ class Invariants:
             self.say(f"a Job that tells of no attempt: {raw['metadata']['name']}")
             return
         self._never_twice(owner, made)
+        if seen is not None and not self.allowed.late_writes:
+            for text in unfounded_start(seen.workflow, seen.status, made.attempt, self.clock()):
+                self.say(f"an operator {text}")
         if seen is None or self.allowed.late_writes:
             return
         if made.attempt.run != seen.status.run or not self._is_live(owner):
@@ -99,15 +116,27 @@ class Invariants:
         elif seen.status.outcome is None:
             self.say(f"handler {made.attempt} starts before the outcome is recorded")
 
+    def _job_changed(self, raw: Raw, old: Raw) -> None:
+        """An operator ends an attempt: that must stand in stored status by now."""
+        reason = raw["metadata"].get("annotations", {}).get(c.ANNOTATION_END)
+        before = old["metadata"].get("annotations", {}).get(c.ANNOTATION_END)
+        job, status = self.truth.job(raw["metadata"]["uid"]), self._status_of(controller_uid(raw))
+        if reason == before or job is None or status is None or self.allowed.late_writes:
+            return
+        for text in unfounded_end(status, job.attempt, job.uid):
+            self.say(f"an operator {text}")
+
     def _is_live(self, owner: str) -> bool:
         status = self._status_of(owner)
         return status is not None and (status.phase is None or not status.phase.is_final)
 
     def _never_twice(self, owner: str, made: Made) -> None:
         same = [x for x in self.truth.made(owner) if x.attempt == made.attempt and x is not made]
-        if not same or self.allowed.late_writes:
+        if not same:
             return
-        if not any(x.uid in self.allowed.destroyed for x in same):
+        if self.allowed.late_writes:
+            self.late.add(made.uid)
+        elif not any(x.uid in self.allowed.destroyed for x in same):
             self.say(f"{made.attempt} is started a second time")
 
     def _dependencies(self, owner: str, seen: Seen, attempt: AttemptId) -> None:
@@ -165,6 +194,13 @@ class Invariants:
 
     # Status
 
+    def _nothing_lives(self, uid: str, status: WorkflowStatus) -> None:
+        """A run gets its final phase when nothing of it runs, but for what is told to be lost."""
+        for name, node in status.nodes.items():
+            living = [x for x in self.truth.living(uid, name) if not self._is_excused(x)]
+            if living and node.reason != "NodeLost" and not self.allowed.late_writes:
+                self.say(f"the run ends as {status.phase} while {living[0].pod} runs")
+
     def validated_of(self, raw: Raw) -> ValidatedWorkflow | None:
         key = (raw["metadata"]["uid"], raw["metadata"]["generation"])
         if key not in self.validated:
@@ -181,27 +217,36 @@ class Invariants:
     def _workflow_changed(self, raw: Raw, old: Raw) -> None:
         uid, workflow = raw["metadata"]["uid"], self.validated_of(raw)
         before = self.seen.get(uid)
-        if raw.get("status") == old.get("status"):
-            if before is not None and workflow is not None and _is_on(before.status):
-                most = max(before.parallelism, workflow.spec.parallelism)
-                self.seen[uid] = Seen(workflow, before.status, most)
-            return
+        if raw.get("status") != old.get("status"):
+            self._status_written(raw, workflow, before)
+        elif before is not None and workflow is not None and _is_on(before.status):
+            most = max(before.parallelism, workflow.spec.parallelism)
+            self.seen[uid] = Seen(workflow, before.status, most)
+
+    def _status_written(
+        self, raw: Raw, workflow: ValidatedWorkflow | None, before: Seen | None
+    ) -> None:
+        uid = raw["metadata"]["uid"]
         if is_deleting(raw):
             self.say("a Workflow that is being deleted gets a new status")
         status = WorkflowStatus.model_validate(raw["status"])
-        if before is not None and status.run == before.status.run:
-            for text in _moves(before.status, status):
+        self._note_endings(uid, status)
+        if _is_final(status) and (before is None or not _is_final(before.status)):
+            self._nothing_lives(uid, status)
+        if before is not None:
+            for text in wrong_moves(workflow, before.status, status):
                 self.say(text)
-        elif before is not None and status.run != before.status.run + 1:
-            self.say(f"run {before.status.run} is followed by run {status.run}")
-        elif before is not None and before.status.run and not _is_final(before.status):
-            self.say("a run begins before the former one has ended")
         if workflow is None:
             return
         same_run = before is not None and before.status.run == status.run
         most = max(workflow.spec.parallelism, before.parallelism if before and same_run else 0)
         locked = before.workflow if before and same_run and _is_final(status) else workflow
         self.seen[uid] = Seen(locked, status, most)
+
+    def _note_endings(self, uid: str, status: WorkflowStatus) -> None:
+        for name, node in status.nodes.items():
+            if node.job is not None and node.job.ending is not None:
+                self.endings[uid, node.job.run, name, node.attempt] = node.job.ending
 
 
 def _is_final(status: WorkflowStatus) -> bool:
@@ -210,56 +255,3 @@ def _is_final(status: WorkflowStatus) -> bool:
 
 def _is_on(status: WorkflowStatus) -> bool:
     return status.run > 0 and not _is_final(status)
-
-
-def _moves(before: WorkflowStatus, after: WorkflowStatus) -> list[str]:
-    """What must not change within a run, and did."""
-    found: list[str] = []
-    if _is_final(before) and before.run:
-        found += [
-            f"{name} of a finished run changes to {getattr(after, name)}"
-            for name in ("phase", "reason", "outcome", "finished_at", "started_at", "ending")
-            if getattr(before, name) != getattr(after, name)
-        ]
-    if before.started_at is not None and before.started_at != after.started_at:
-        found.append("startedAt changes")
-    if before.outcome is not None and before.outcome != after.outcome:
-        found.append(f"the outcome changes from {before.outcome} to {after.outcome}")
-    found += _ending_moves(before, after)
-    for name, node in before.nodes.items():
-        later = after.nodes.get(name)
-        if later is None:
-            found.append(f"node {name} vanishes from status")
-        else:
-            found += [f"{name}: {text}" for text in _node_moves(node, later)]
-            if _is_final(before) and before.run and node != later:
-                found.append(f"{name} changes in a finished run: {node} -> {later}")
-    return found
-
-
-def _ending_moves(before: WorkflowStatus, after: WorkflowStatus) -> list[str]:
-    one, other = before.ending, after.ending
-    if one is None or one == other:
-        return []
-    if other is None or STRENGTH[other.cause] <= STRENGTH[one.cause]:
-        return [f"ending goes from {one} to {other}"]
-    return []
-
-
-def _node_moves(before: NodeStatus, after: NodeStatus) -> list[str]:
-    found = []
-    if before.phase.has_ended and before.phase is not after.phase:
-        found.append(f"goes from {before.phase} to {after.phase}")
-    if after.attempt < before.attempt:
-        found.append("its attempts count down")
-    same = before.attempt == after.attempt
-    if same and before.retry_at and after.retry_at and before.retry_at != after.retry_at:
-        found.append(f"retryAt moves from {before.retry_at} to {after.retry_at}")
-    if same and before.job and after.job and before.job.ending not in (None, after.job.ending):
-        found.append(f"ending of its attempt goes from {before.job.ending} to {after.job.ending}")
-    if before.failures != after.failures[: len(before.failures)]:
-        found.append("its failures are rewritten")
-    return found
-
-
-__all__ = ["Allowances", "Invariants", "WorkflowKey"]

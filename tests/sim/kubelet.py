@@ -46,6 +46,8 @@ class Process:
     lost: bool = False
     """Whether its node is out of reach."""
     told: bool = False
+    killed: bool = False
+    """Whether it ended by a signal."""
     vanished: bool = False
     """Whether it went with its node, so that nobody will ever know how it ended."""
 
@@ -58,6 +60,8 @@ class Kubelet:
         self._store = world.store
         self.processes: dict[str, Process] = {}
         """By pod uid, all that ever ran."""
+        self.disrupted: set[str] = set()
+        """uids of Jobs of which a pod was evicted or lost its node."""
         self.on_start: list[Callable[[Process], None]] = []
         self.on_end: list[Callable[[Process], None]] = []
         world.store.listeners.append(self._on_event)
@@ -199,7 +203,11 @@ class Kubelet:
         code, wait = answer[process.program.term]
         if wait > grace:
             code, wait = 137, grace
-        self._world.time.after(wait, self.end, process, code, reason)
+        self._world.time.after(wait, self._killed, process, code, reason)
+
+    def _killed(self, process: Process, code: int, reason: str) -> None:
+        process.killed = process.killed or process.alive
+        self.end(process, code, reason)
 
     def _terminate(self, name: str, uid: str) -> None:
         """The pod got a deletionTimestamp."""
@@ -296,6 +304,7 @@ class Kubelet:
         self._vanish(process.pod, process.uid)
 
     def _disrupted(self, pod: Raw, message: str) -> Raw:
+        self.disrupted.add(label(pod, c.LABEL_JOB_UID))
         condition = self._condition("DisruptionTarget", "True", "Disrupted", message)
         others = [x for x in pod["status"].get("conditions", []) if x["type"] != "DisruptionTarget"]
         return with_status(pod, conditions=[*others, condition])

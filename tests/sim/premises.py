@@ -9,7 +9,7 @@ from datetime import datetime
 from tidegate.api.identity import AttemptId
 from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
-from tidegate.engine.model import End, Plan, Start
+from tidegate.engine.model import Plan
 from tidegate.facts.model import Facts
 
 
@@ -21,9 +21,9 @@ def unfounded(
     Starts of a plan that decides something are not carried out: its status is recorded first.
     """
     for start in () if plan.decides else plan.starts:
-        yield from _start(workflow, status, start, now)
+        yield from unfounded_start(workflow, status, start.attempt, now)
     for end in plan.ends:
-        yield from _end(status, end)
+        yield from unfounded_end(status, end.attempt, end.uid)
     for removal in plan.removes:
         node = status.nodes.get(removal.attempt.node)
         if (
@@ -39,10 +39,10 @@ def unfounded(
         yield "says that it decides, but changes nothing"
 
 
-def _start(
-    workflow: ValidatedWorkflow, status: WorkflowStatus, start: Start, now: datetime
+def unfounded_start(
+    workflow: ValidatedWorkflow, status: WorkflowStatus, attempt: AttemptId, now: datetime
 ) -> Iterator[str]:
-    attempt = start.attempt
+    """Why ``attempt`` must not start on this status."""
     node = status.nodes.get(attempt.node)
     if status.run != attempt.run or status.phase is None or status.phase.is_final:
         yield f"starts {attempt}, but status says run {status.run}, {status.phase}"
@@ -74,8 +74,8 @@ def _retry(node: NodeStatus, attempt: AttemptId, now: datetime) -> Iterator[str]
         yield f"retries with {attempt} at {now}, before {node.retry_at}"
 
 
-def _end(status: WorkflowStatus, end: End) -> Iterator[str]:
-    attempt = end.attempt
+def unfounded_end(status: WorkflowStatus, attempt: AttemptId, job_uid: str) -> Iterator[str]:
+    """Why ``attempt`` must not be ended on this status."""
     node = status.nodes.get(attempt.node)
     if node is None or attempt.run < status.run or (status.phase and status.phase.is_final):
         return
@@ -87,9 +87,9 @@ def _end(status: WorkflowStatus, end: End) -> Iterator[str]:
     past = attempt.number < node.attempt or node.phase.has_ended
     waits = node.phase is NodePhase.RETRYING and attempt.number <= node.attempt
     other = node.attempt == attempt.number and (node.standby or "") != attempt.standby
-    replaced = node.job is not None and node.job.uid not in ("", end.uid)
+    replaced = node.job is not None and node.job.uid not in ("", job_uid)
     if not (decided or past or waits or other or replaced):
-        yield f"ends {attempt} ({end.reason}), which nothing recorded is against: {node}"
+        yield f"ends {attempt}, which nothing recorded is against: {node}"
 
 
 def _is_told(node: NodeStatus, attempt: AttemptId) -> bool:

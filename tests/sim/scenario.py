@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.watch import Weather
 from tests.sim.world import FOREVER, Climate, Program
 
 Spec = dict[str, Any]
+_THEMES = ("", "", "", "clear", "machines", "ends")
 _SIZES = (1, 2, 2, 3, 3, 4, 5, 6, 8, 12)
 
 
@@ -18,6 +19,8 @@ class Scenario:
 
     seed: int
     spec: Spec
+    theme: str
+    """What it is rich in: nothing in particular, clear weather, machines that go, ends."""
     calm: bool
     """Whether nothing in it depends on when things happen: its end is known by its programs."""
     climate: Climate = field(default_factory=Climate)
@@ -46,7 +49,8 @@ def scenario(seed: int) -> Scenario:
     calm = chance.random() < 0.25
     spec = _spec(chance, calm=calm)
     names = [x["name"] for x in spec["nodes"] + spec.get("standbys", [])]
-    found = Scenario(seed, spec, calm)
+    theme = "" if calm else chance.choice(_THEMES)
+    found = Scenario(seed, spec, theme, calm)
     found.climate = _climate(chance)
     found.weather = Weather(
         lag=chance.choice((0.01, 0.05, 0.5, 2.0)),
@@ -71,7 +75,24 @@ def scenario(seed: int) -> Scenario:
         found.unroomed = {chance.choice(names): chance.choice((5.0, 60.0, FOREVER))}
     if chance.random() < 0.15:
         found.quota_until = chance.choice((5.0, 60.0, 400.0))
+    _thematic(found, chance)
     return found
+
+
+def _thematic(found: Scenario, chance: random.Random) -> None:
+    if found.theme == "clear":
+        found.faults = found.takeovers = found.relists = 0
+        found.slow = found.queued = 0.0
+        found.weather = Weather(lag=0.01)
+        found.climate = replace(found.climate, report=0.02)
+        found.troubles = max(found.troubles, 2)
+    elif found.theme == "machines":
+        found.spec["timeout"] = chance.choice(("15s", "60s"))
+        found.requests, found.troubles = 4, 4
+    elif found.theme == "ends":
+        found.spec["timeout"] = chance.choice(("5s", "15s"))
+        found.climate = replace(found.climate, grace=30)
+        found.requests = 6
 
 
 def _climate(chance: random.Random) -> Climate:

@@ -1,13 +1,15 @@
-"""Random histories, as many as the time allows, and all those that once found something.
+"""Random histories, as many as are asked for, and all those that once found something.
 
-``TIDEGATE_HISTORIES`` says how many (``make test`` sets at least 5,000), ``TIDEGATE_FIRST_SEED``
-where to begin; a failure tells the command that shows its trace.
+``TIDEGATE_SIM_SECONDS`` says for how long (``make soak``, ``make test-unit``); without it there are
+at least ``TIDEGATE_HISTORIES``, 5,000 by default. ``TIDEGATE_FIRST_SEED`` says where to begin; a
+soak begins anywhere. A failure tells the command that shows its trace.
 """
 
 import multiprocessing
 import os
+import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,15 @@ import pytest
 from tests.sim.__main__ import attempt
 from tests.sim.history import live
 
-_HISTORIES = int(os.environ.get("TIDEGATE_HISTORIES", "600"))
-_FIRST = int(os.environ.get("TIDEGATE_FIRST_SEED", "1000000"))
+_SECONDS = float(os.environ.get("TIDEGATE_SIM_SECONDS", "0"))
+_HISTORIES = int(os.environ.get("TIDEGATE_HISTORIES", "5000"))
+_A_SOAK = 60.0
+_FIRST = int(
+    os.environ.get(
+        "TIDEGATE_FIRST_SEED", random.randrange(2**31) if _SECONDS > _A_SOAK else 1_000_000
+    )
+)
+_BATCH = 128
 _SEEDS = Path(__file__).with_name("seeds.txt")
 
 
@@ -32,24 +41,35 @@ def test_what_was_once_found_stays_mended(seed: int, found: str) -> None:
     assert not result.violations, f"{found}:\n{_told(seed, result.violations)}"
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(0)
 def test_random_histories(capsys: pytest.CaptureFixture[str]) -> None:
     began = time.monotonic()
     lives = writes = 0
     failed: list[str] = []
-    for seed, violations, wrote, lived in _all(range(_FIRST, _FIRST + _HISTORIES)):
+    for seed, violations, wrote, lived in _results(began):
         lives, writes = lives + lived, writes + wrote
         if violations:
             failed.append(_told(seed, violations))
     took = time.monotonic() - began
     with capsys.disabled():
-        print(f"\n{lives} histories, {writes} writes, {took:.0f} s")  # noqa: T201
+        print(f"\n{lives} histories from seed {_FIRST}, {writes} writes, {took:.0f} s")  # noqa: T201
     assert not failed, f"{len(failed)} failed:\n" + "\n".join(failed[:20])
 
 
-def _all(seeds: Iterable[int]) -> list[tuple[int, list[str], int, int]]:
+def _results(began: float) -> Iterator[tuple[int, list[str], int, int]]:
+    """Batch by batch, until time is over or enough histories have been lived through."""
+    first, lives, failed = _FIRST, 0, 0
     with multiprocessing.get_context("forkserver").Pool(os.cpu_count()) as pool:
-        return pool.map(attempt, seeds, chunksize=16)
+        while failed < _BATCH and _goes_on(time.monotonic() - began, lives):
+            for result in pool.map(attempt, range(first, first + _BATCH), chunksize=8):
+                lives += result[3]
+                failed += bool(result[1])
+                yield result
+            first += _BATCH
+
+
+def _goes_on(seconds: float, lives: int) -> bool:
+    return seconds < _SECONDS if _SECONDS else lives < _HISTORIES
 
 
 def _told(seed: int, violations: list[str]) -> str:

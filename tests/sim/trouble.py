@@ -27,7 +27,12 @@ class Trouble:
         """uids of Jobs that people deleted, or whose pods they did."""
         self.orphaned: set[str] = set()
         """Those whose pods they left running."""
+        self.suspended: set[str] = set()
+        """Jobs that Kueue suspended while they ran."""
+        self.disrupted = kubelet.disrupted
         self.lost_for_good = False
+        self.only_nodes = False
+        """Whether nothing happens but machines going away."""
         world.store.listeners.append(self._on_event)
 
     def begin(self, count: int) -> None:
@@ -46,7 +51,10 @@ class Trouble:
             (self._delete_job, 3),
             (self._lose_node, 2),
             (self._suspend_job, 2),
+            (self._clear_pods, 2),
         ]
+        if self.only_nodes:
+            deeds = [(self._lose_node, 3), (self._clear_pods, 1)]
         deed = self._chance.choices([x for x, _ in deeds], [x for _, x in deeds])[0]
         if not deed() and tries:
             self._world.time.after(self._chance.uniform(0.2, 5.0), self._strike, tries - 1)
@@ -106,11 +114,21 @@ class Trouble:
     def _destroy(self, process: Process) -> None:
         self._kubelet.destroy(process)
 
+    def _clear_pods(self) -> bool:
+        """Pod garbage collection: pods that are over go, their Jobs stay."""
+        over = [x for x in self._store.all(POD) if x["status"]["phase"] in _OVER]
+        for pod in over:
+            self.destroyed.add(label(pod, c.LABEL_JOB_UID))
+            self._world.trace.add("podgc", "clears", pod["metadata"]["name"])
+            self._collector.delete_pod(pod, 0)
+        return bool(over)
+
     def _suspend_job(self) -> bool:
         job = self._job()
         if job is None or job["spec"].get("suspend") or _is_over(job):
             return False
         self._world.trace.add("kueue", "suspends", job["metadata"]["name"])
+        self.suspended.add(job["metadata"]["uid"])
         self._store.update(JOB, with_spec(job, suspend=True))
         self._resume_later(job)
         return True

@@ -1,6 +1,6 @@
 """What really happened: which Jobs were made, which programs ran, and how they ended."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.sim.kubelet import Kubelet, Process
@@ -16,11 +16,13 @@ class Made:
     uid: str
     attempt: AttemptId
     suspended: bool
+    at: float
+    """When."""
     succeeded: bool = False
     stopped: bool = False
     """Complete, Failed, or gone."""
-    hand: bool = False
-    """Whether somebody else deleted it."""
+    ended_by_us: bool = False
+    """Whether the operator asked for its end."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class Truth:
 
     store: Store
     kubelet: Kubelet
+    now: Callable[[], float]
     jobs: dict[str, list[Made]] = field(default_factory=dict)
     owner_of: dict[str, str] = field(default_factory=dict)
     """Workflow uid by Job uid."""
@@ -44,7 +47,7 @@ class Truth:
             if attempt is None:
                 return
             owner = controller_uid(raw)
-            made = Made(uid, attempt, raw["spec"].get("suspend", False))
+            made = Made(uid, attempt, raw["spec"].get("suspend", False), self.now())
             self.jobs.setdefault(owner, []).append(made)
             self._made[uid] = made
             self.owner_of[uid] = owner
@@ -54,6 +57,8 @@ class Truth:
             return
         status = raw.get("status", {})
         kinds = {x["type"] for x in status.get("conditions", ())}
+        annotations = raw["metadata"].get("annotations", {})
+        made_before.ended_by_us |= c.ANNOTATION_END in annotations
         made_before.succeeded |= bool(status.get("succeeded"))
         made_before.stopped |= event == "DELETED" or not kinds.isdisjoint({"Complete", "Failed"})
 
@@ -76,13 +81,19 @@ class Truth:
         return [x for x in self.processes(owner, node) if x.alive]
 
     def succeeded(self, owner: str, node: str, run: int) -> bool:
-        """Whether an attempt of the node, or one in its place, has succeeded in the run."""
-        if any(x.succeeded for x in self.made(owner, run) if x.attempt.node == node):
-            return True
-        done = self.processes(owner, node, run)
-        return any(
-            not x.alive and x.exit_code == 0 and not x.reason and not x.vanished for x in done
-        )
+        """Whether an attempt of the node, or one in its place, has succeeded in the run.
+
+        A program that exits 0 when it is killed succeeds if the Job says so, unless it was the
+        operator who ended it.
+        """
+        for process in self.processes(owner, node, run):
+            well = not process.alive and process.exit_code == 0 and not process.reason
+            if well and not process.killed and not process.vanished:
+                return True
+            job = self.job(process.job)
+            if well and job is not None and job.succeeded and not job.ended_by_us:
+                return True
+        return False
 
     def over(self, made: Made) -> bool:
         """Whether nothing of the Job runs or will run."""

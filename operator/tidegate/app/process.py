@@ -5,6 +5,7 @@ End: the Lease first, then what is in work (bounded), then the process; nothing 
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -40,6 +41,8 @@ from tidegate.settings import Settings
 
 log = logging.getLogger(__name__)
 
+_FIRST_LOOK = 1.0
+"""Seconds that the rest of the start waits for the Lease."""
 _GATE_TICK = 0.02
 _STUCK = 60.0
 """Seconds after which a queue that nobody serves, or an elector that is silent, is unhealthy."""
@@ -82,6 +85,7 @@ class Process:
         self._loop = asyncio.get_running_loop()
         self._gained = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._gained_at = float("inf")
         self._is_synced = False
         self._certificates: Certificates | None = None
         times = LeaseTimes(
@@ -109,6 +113,8 @@ class Process:
             self._certificates = await stack.enter_async_context(
                 webhook(settings.webhook_certificates, settings.webhook_port, serves(settings))
             )
+            self._listen_to_signals()
+            await self._reach_for_the_lease()
             tasks = [asyncio.create_task(part) for part in self._parts()]
             kopf = await workflows.follow(
                 self._access, self._sources.workflows, settings.namespaces
@@ -116,7 +122,6 @@ class Process:
             self._listen_to_signals()
             ended = asyncio.create_task(workflows.until_the_end(kopf))
             stopped = asyncio.create_task(self._stopped.wait())
-            self._leadership.start()
             await asyncio.wait([ended, stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
             code = 0 if stopped.done() else KOPF_ENDED
             for task in tasks:
@@ -126,6 +131,12 @@ class Process:
                 log.error("a part of the operator ended; the process ends to start afresh")
             await self._finish()
             return code
+
+    async def _reach_for_the_lease(self) -> None:
+        """Look at the Lease first: what is listed once it is held needn't be listed again."""
+        self._leadership.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._gained.wait(), _FIRST_LOOK)
 
     def unhealthy(self) -> list[str]:
         """Why the process should be started afresh."""
@@ -165,7 +176,7 @@ class Process:
         await self._gained.wait()
         metrics.record_leader(leads=True)
         await self._sources.synced()
-        await self._sources.resync()
+        await self._sources.resync(self._gained_at)
         for key in tuple(self._view.keys()):
             self._queue.add(key)
         log.info("working on %d Workflows", len(self._queue))
@@ -180,6 +191,7 @@ class Process:
 
     def _note_gained(self) -> None:
         """Called in the elector's thread."""
+        self._gained_at = time.monotonic()
         self._loop.call_soon_threadsafe(self._gained.set)
 
     def _wake(self, wake: Wake) -> None:

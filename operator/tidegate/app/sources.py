@@ -73,13 +73,15 @@ class Sources:
         """Return once everything was listed."""
         for reflector in self.reflectors:
             await reflector.synced.wait()
-        await self._insist(self.list_workflows)
+        for lister in self.workflows.values():
+            await self._insist(lister.sync)
 
-    async def resync(self) -> None:
-        """Fresh quorum lists of everything, insisted on: nothing is written before them."""
-        for reflector in self.reflectors:
-            await self._insist(reflector.resync)
-        await self._insist(self.list_workflows)
+    async def resync(self, since: float) -> None:
+        """Quorum lists of everything that began after ``since``, insisted on."""
+        listers = (reflector.lister for reflector in self.reflectors)
+        for lister in (*listers, *self.workflows.values()):
+            if lister.listed_since < since:
+                await self._insist(lister.sync)
 
     async def list_workflows(self) -> None:
         """List all Workflows, as kopf may have missed that some went."""
@@ -104,7 +106,7 @@ class Sources:
         ]
 
     @staticmethod
-    async def _insist(request: Callable[[], Awaitable[None]]) -> None:
+    async def _insist(request: Callable[[], Awaitable[object]]) -> None:
         while True:
             try:
                 await request()

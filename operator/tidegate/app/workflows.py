@@ -55,6 +55,9 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.progress_storage = _NoProgress()
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
+    # A worker keeps its last event for as long as it idles: at a list that is every object.
+    chosen.watching.chunk_size = 50
+    chosen.queueing.idle_timeout = 0.1
     return chosen
 
 

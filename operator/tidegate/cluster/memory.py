@@ -33,9 +33,10 @@ class Wake(NamedTuple):
 class JobEntry:
     """A Job that is, or once was, known to belong to an attempt."""
 
-    __slots__ = ("attempt", "present", "row", "touched", "version")
+    __slots__ = ("attempt", "present", "row", "touched", "uid", "version")
 
-    def __init__(self, row: Row, attempt: AttemptId) -> None:
+    def __init__(self, uid: str, row: Row, attempt: AttemptId) -> None:
+        self.uid = uid
         self.row = row
         self.attempt = attempt
         self.present = False
@@ -132,7 +133,7 @@ class Memory:
 
     def remember_job(self, uid: str, row: Row, attempt: AttemptId) -> JobEntry:
         """From now on the Job is known to be the attempt's; its pods may have come before it."""
-        entry = self.jobs[uid] = JobEntry(row, attempt)
+        entry = self.jobs[uid] = JobEntry(uid, row, attempt)
         row.job_uids.add(uid)
         for pod in self._limbo.pop(uid, ()):
             self.attach_pod(self.pods[pod].fact)
@@ -143,7 +144,8 @@ class Memory:
         before = entry.row.attempts.get(entry.attempt, UNPROVEN)
         if before.job and before.job.uid != job.uid and before.job.created_at > job.created_at:
             return []
-        return self.change(entry.row, entry.attempt, rows.with_job(before, job))
+        lean = rows.lean_job(job, entry.row.uid, entry.attempt)
+        return self.change(entry.row, entry.attempt, rows.with_job(before, lean))
 
     def drop_job(self, uid: str, *, proven: bool = False) -> list[Wake]:
         """The Job left the view; ``proven`` if it is known to be deleted, not only unseen."""
@@ -165,7 +167,9 @@ class Memory:
         if entry.attempt != pod.attempt:
             return []
         before = entry.row.attempts.get(entry.attempt, UNPROVEN)
-        return self.change(entry.row, entry.attempt, rows.with_pod(before, pod))
+        lean = rows.lean_pod(pod, entry.uid, entry.attempt)
+        self.pods[pod.uid].fact = lean
+        return self.change(entry.row, entry.attempt, rows.with_pod(before, lean))
 
     def drop_pod(self, uid: str) -> list[Wake]:
         """The pod left the view."""

@@ -23,7 +23,7 @@ from tidegate.errors import ApiError
 log = logging.getLogger(__name__)
 
 _GONE = 410
-_PAGE = 500
+_PAGE = 100
 """Objects in an answer to a list: more would only hold more memory at once."""
 _LIST_TIMEOUT = 60.0
 _SILENCE = 100.0
@@ -98,6 +98,8 @@ class Lister:
         selector: str = "",
     ) -> None:
         self.namespace = namespace
+        self.listed_since = float("-inf")
+        """The monotonic time at which the latest list that was completed had begun."""
         self._transport = transport
         self._sink = sink
         self._wake = wake
@@ -109,7 +111,7 @@ class Lister:
         Raises:
             ApiError: a page could not be had; nothing is taken for gone then.
         """
-        token, listed = self._sink.token(), set[str]()
+        began, token, listed = time.monotonic(), self._sink.token(), set[str]()
         query = self._query | {"limit": str(_PAGE)}
         while True:
             answer = await self._transport.page(query)
@@ -121,6 +123,7 @@ class Lister:
                 break
             query = query | {"continue": metadata["continue"]}
         self.take(self._sink.settled(token, listed, self.namespace))
+        self.listed_since = began
         return str(metadata["resourceVersion"])
 
     def take(self, wakes: list[Wake]) -> None:
@@ -152,7 +155,7 @@ class Reflector:
         """Set once everything was listed."""
         self.last_alive = time.monotonic()
         """When it last heard of the server or tried to."""
-        self._lister = lister
+        self.lister = lister
         self._failures = 0
 
     async def run(self) -> None:
@@ -162,7 +165,7 @@ class Reflector:
             self.last_alive = time.monotonic()
             try:
                 if not version:
-                    version = await self._lister.sync()
+                    version = await self.lister.sync()
                     self.synced.set()
                 version = await self._watch(version)
             except ApiError as error:
@@ -175,14 +178,10 @@ class Reflector:
                 await self._pause(None)
             metrics.record_watch_restart(self.resource)
 
-    async def resync(self) -> None:
-        """List everything once more, besides the watch."""
-        await self._lister.sync()
-
     async def _watch(self, version: str) -> str:
         """Follow until the server ends the watch; returns where to go on."""
         try:
-            async with contextlib.aclosing(_closable(self._lister.watch(version))) as events:
+            async with contextlib.aclosing(_closable(self.lister.watch(version))) as events:
                 async for event in events:
                     self.last_alive = time.monotonic()
                     self._failures = 0
@@ -191,7 +190,7 @@ class Reflector:
                         raise error_of_event(raw)
                     version = raw["metadata"]["resourceVersion"]
                     if kind != "BOOKMARK":
-                        self._lister.event(kind, raw)
+                        self.lister.event(kind, raw)
         except ApiError as error:
             if error.status == _GONE:
                 raise

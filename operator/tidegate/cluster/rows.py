@@ -3,6 +3,7 @@
 All functions here take a frozen fact and give a new one; the view holds them together.
 """
 
+import sys
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,46 @@ from typing import Any
 import orjson
 
 from tidegate.api.identity import AttemptId, WorkflowKey
-from tidegate.facts.model import EMPTY, AttemptFact, Existence, JobFact, PodFact, WorkflowFact
+from tidegate.facts.model import (
+    EMPTY,
+    AttemptFact,
+    ContainerEnd,
+    Existence,
+    JobFact,
+    PodFact,
+    WorkflowFact,
+)
 
 _DISRUPTION = "DisruptionTarget"
-_FINAL = frozenset({"Succeeded", "Failed", "Cancelled"})
+_LIVE = frozenset({"Running", "Waiting", "Suspended"})
+
+
+def lean_job(job: JobFact, owner_uid: str, attempt: AttemptId) -> JobFact:
+    """The same fact, with what it has in common with others held only once.
+
+    Tens of thousands of Jobs and pods stay in memory; texts fresh from JSON are most of that.
+    """
+    return replace(job, owner_uid=owner_uid, attempt=attempt, definition=sys.intern(job.definition))
+
+
+def lean_pod(pod: PodFact, job_uid: str, attempt: AttemptId) -> PodFact:
+    """The same fact, with what it has in common with others held only once."""
+    return replace(
+        pod,
+        job_uid=job_uid,
+        attempt=attempt,
+        phase=sys.intern(pod.phase),
+        reason=sys.intern(pod.reason),
+        node_name=sys.intern(pod.node_name),
+        main=_lean_end(pod.main),
+        failed=_lean_end(pod.failed),
+    )
+
+
+def _lean_end(end: ContainerEnd | None) -> ContainerEnd | None:
+    if end is None:
+        return None
+    return replace(end, name=sys.intern(end.name), reason=sys.intern(end.reason))
 
 
 def with_job(before: AttemptFact, job: JobFact) -> AttemptFact:
@@ -114,8 +151,8 @@ def _weight(pod: PodFact) -> tuple[bool, bool]:
 class Row:
     """A Workflow and everything that is known of its attempts.
 
-    Spec and status of a finished Workflow are kept compressed: thousands of them lie in memory and
-    are looked at only when something happens to one.
+    Spec and status of a Workflow that isn't running are kept compressed: thousands of them lie in
+    memory and are looked at only when something happens to one.
     """
 
     __slots__ = (
@@ -169,7 +206,7 @@ class Row:
         self._fact = fact
         self.phase = _phase(fact)
         self.run = _run(fact)
-        if fact is not None and self.phase in _FINAL:
+        if fact is not None and self.phase not in _LIVE:
             self._packed = zlib.compress(orjson.dumps([fact.spec, fact.status]), 1)
             self._fact = replace(fact, spec=EMPTY, status=EMPTY)
 

@@ -6,7 +6,7 @@ from tidegate.api.status import Ending, FinalPhase, NodePhase, Outcome, Phase, W
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.context import Context
 from tidegate.engine.failure_policy import first_failure, is_stronger
-from tidegate.engine.handlers import handler_names, needed_handlers
+from tidegate.engine.handlers import handler_names
 from tidegate.engine.reasons import RunReason
 from tidegate.engine.waves import Nodes, was_not_wanted
 
@@ -57,15 +57,6 @@ def _outcome(context: Context, status: WorkflowStatus) -> tuple[FinalPhase, RunR
         if cut or end is None or last is None or last > end:
             return Phase.FAILED, RunReason.DEADLINE_EXCEEDED
     return Phase.SUCCEEDED, RunReason.NODES_SUCCEEDED
-
-
-def needs_handlers(workflow: ValidatedWorkflow, status: WorkflowStatus, phase: Phase) -> bool:
-    """Whether handlers are still to run for an outcome."""
-    now = status.ending is not None and status.ending.cause == "CancelNow"
-    return any(
-        not status.nodes[name].phase.has_ended
-        for name in needed_handlers(workflow, phase, cancelled_now=now)
-    )
 
 
 def finish(context: Context, status: WorkflowStatus, result: Outcome) -> WorkflowStatus:

@@ -64,6 +64,10 @@ class _Draft:
             self.wakes.append(step.wake_at)
         self.live += step.live
 
+    def over(self, status: WorkflowStatus) -> WorkflowStatus:
+        """``status`` with the nodes as they are found to be."""
+        return status.model_copy(update={"nodes": dict(self.nodes)})
+
 
 def plan_run(context: Context) -> Plan:
     """The next step of a Workflow whose run is on."""
@@ -72,7 +76,7 @@ def plan_run(context: Context) -> Plan:
     _step_nodes(context, draft)
     status = _latched(context, controlled.status, draft)
     starts, held = _node_starts(context, status, draft)
-    status, handler_starts = _handlers(context, status, draft)
+    handler_starts = _handlers(context, status, draft)
     status = _run_end(context, status, draft)
     status = _summarized(context, status, held=held)
     wakes = [*draft.wakes, *_deadline(context, status)]
@@ -144,7 +148,7 @@ def _latched(context: Context, status: WorkflowStatus, draft: _Draft) -> Workflo
     ending = run_end.latch(context, status, draft.nodes)
     task_nodes = {name: draft.nodes[name] for name in context.workflow.tasks}
     draft.nodes |= wind_down(context.workflow, task_nodes, ending, context.now)
-    return status.model_copy(update={"ending": ending, "nodes": draft.nodes})
+    return draft.over(status.model_copy(update={"ending": ending}))
 
 
 def _node_starts(
@@ -178,46 +182,37 @@ def _waits_for_former(node: NodeStatus, former: list[AttemptId]) -> NodeStatus:
     return node.model_copy(update={"reason": Reason.STOPPING, "message": words})
 
 
-def _handlers(
-    context: Context, status: WorkflowStatus, draft: _Draft
-) -> tuple[WorkflowStatus, list[Start]]:
+def _handlers(context: Context, status: WorkflowStatus, draft: _Draft) -> list[Start]:
     """Handlers run one after another, once the outcome stands in recorded status."""
-    draft.nodes |= wind_down_handlers(context, status)
-    status = status.model_copy(update={"nodes": draft.nodes})
+    draft.nodes |= wind_down_handlers(context, draft.over(status))
     if context.recorded.outcome is None:
-        return status, []
-    found = next_handler(context, status)
-    while found is not None:
-        name, step = found
-        draft.take(name, step)
-        status = status.model_copy(update={"nodes": draft.nodes})
-        if not step.status.phase.has_ended:
-            break
-        found = next_handler(context, status)
-    if found is None or found[1].wants is None:
-        return status, []
-    name, attempt = found[0], found[1].wants
-    if context.living_besides(name, attempt):
-        return status, []
-    return status, [Start(attempt, handler_env(context), draft.values[name], DEFAULT_TIMEOUT)]
+        return []
+    found = next_handler(context, draft.over(status))
+    while found is not None and found[1].status.phase.has_ended:
+        draft.take(*found)
+        found = next_handler(context, draft.over(status))
+    if found is None:
+        return []
+    draft.take(*found)
+    name, wanted = found[0], found[1].wants
+    if wanted is None or context.living_besides(name, wanted):
+        return []
+    return [Start(wanted, handler_env(context), draft.values[name], DEFAULT_TIMEOUT)]
 
 
 def _run_end(context: Context, status: WorkflowStatus, draft: _Draft) -> WorkflowStatus:
     """Record the outcome once all nodes have stopped, and the final phase once all has."""
+    status = draft.over(status)
     if not all(draft.nodes[name].phase.has_ended for name in context.workflow.tasks):
         return status
     if _still_living(context, draft.nodes):
         return status
     result = status.outcome or run_end.outcome(context, status)
-    if run_end.needs_handlers(context.workflow, status, Phase(result.phase)):
-        status = status.model_copy(update={"outcome": result})
-        draft.nodes |= wind_down_handlers(context, status)
-        return status.model_copy(update={"nodes": draft.nodes})
     status = status.model_copy(update={"outcome": result})
     draft.nodes |= wind_down_handlers(context, status)
+    status = draft.over(status)
     if any(not node.phase.has_ended for node in draft.nodes.values()):
-        return status.model_copy(update={"nodes": draft.nodes})
-    status = status.model_copy(update={"nodes": draft.nodes})
+        return status
     return run_end.finish(context, status, result)
 
 

@@ -1,15 +1,19 @@
 """Keeps a status within its bytes: the one place where it is shortened.
 
-Failures go first to the last five of a node, then to the first and last, then messages are cut;
-numbers that decisions need (attempts, retries, disruptions) stand beside them and are never cut.
+Failures go first to the last five of a node, then to the first and last, then messages are cut; at
+last all failures go, and the waves, which are made anew from the nodes. Numbers that decisions need
+(attempts, retries, disruptions) stand beside them and are never cut.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 
 from tidegate.api.status import Failure, NodeStatus, Phase, WaveStatus, WorkflowStatus
 from tidegate.constants import MAX_STATUS_BYTES
+from tidegate.engine.conditions import conditions
 from tidegate.engine.messages import clip
-from tidegate.engine.reasons import RunReason
+from tidegate.engine.node import cancelled
+from tidegate.engine.reasons import Reason, RunReason
 
 _LAST = 5
 _SHORT = 64
@@ -23,12 +27,12 @@ def bounded(status: WorkflowStatus, limit: int = MAX_STATUS_BYTES) -> WorkflowSt
     """``status`` in at most ``limit`` bytes of JSON."""
     if _is_surely_small(status, limit) or size(status) <= limit:
         return status
-    for shorten in (_last_failures, _first_and_last, _short_messages, _no_messages):
+    for shorten in (_last_failures, _first_and_last, _short_messages, _no_messages, _no_failures):
         nodes = {name: shorten(node) for name, node in status.nodes.items()}
         status = status.model_copy(update={"nodes": nodes})
         if size(status) <= limit:
             return status
-    return status
+    return status.model_copy(update={"waves": dict[str, WaveStatus]()})
 
 
 def size(status: WorkflowStatus) -> int:
@@ -36,18 +40,27 @@ def size(status: WorkflowStatus) -> int:
     return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
-def minimal(status: WorkflowStatus) -> WorkflowStatus:
+def minimal(status: WorkflowStatus, now: datetime) -> WorkflowStatus:
     """What is left where the API server refuses a status for its size: the run ends here."""
-    return status.model_copy(
+    status = status.model_copy(
         update={
             "phase": Phase.FAILED,
-            "reason": RunReason.STATUS_TOO_LARGE,
+            "reason": str(RunReason.STATUS_TOO_LARGE),
             "message": "the API server refused the status for its size; split the Workflow",
-            "nodes": {name: _no_messages(node) for name, node in status.nodes.items()},
+            "finished_at": now,
+            "nodes": {name: _given_up(node, now) for name, node in status.nodes.items()},
             "waves": dict[str, WaveStatus](),
             "runs": (),
         }
     )
+    return status.model_copy(update={"conditions": conditions(status, now, suspended=False)})
+
+
+def _given_up(node: NodeStatus, now: datetime) -> NodeStatus:
+    """A node of a run that ends here; what lives of it is a stray from now on."""
+    if not node.phase.has_ended:
+        node = cancelled(node, Reason.CANCELLED, now)
+    return _no_messages(node)
 
 
 def _is_surely_small(status: WorkflowStatus, limit: int) -> bool:
@@ -82,6 +95,10 @@ def _short_messages(node: NodeStatus) -> NodeStatus:
 def _no_messages(node: NodeStatus) -> NodeStatus:
     last = tuple(_cut(failure, 0) for failure in node.failures[-1:])
     return node.model_copy(update={"failures": last, "message": None})
+
+
+def _no_failures(node: NodeStatus) -> NodeStatus:
+    return node.model_copy(update={"failures": ()})
 
 
 def _cut(failure: Failure, length: int) -> Failure:

@@ -18,7 +18,7 @@ def running(workflow: ValidatedWorkflow, status: WorkflowStatus, *, full: bool) 
     if status.outcome is not None:
         return _handlers(workflow, status)
     where = f"wave {status.wave} of {len(workflow.graph.waves)}: " if status.wave else ""
-    what = _who(nodes, full=full) or "about to start the next nodes"
+    what = _who(nodes, full=full) or _nobody(nodes)
     if workflow.spec.suspend:
         what = f"suspended (spec.suspend), no node starts; {_who(nodes, full=False) or 'none runs'}"
     if status.ending is not None:
@@ -31,6 +31,9 @@ def _who(nodes: Mapping[str, NodeStatus], *, full: bool) -> str:
     parts = []
     if runs:
         parts.append(f"{names(runs)} {'are' if len(runs) > 1 else 'is'} running")
+    stopping = [name for name, node in nodes.items() if _is_stopping(node)]
+    if stopping:
+        parts.append(f"{names(stopping)} {'are' if len(stopping) > 1 else 'is'} being stopped")
     parts += [
         f"{name}: {node.message}"
         for name, node in nodes.items()
@@ -43,6 +46,18 @@ def _who(nodes: Mapping[str, NodeStatus], *, full: bool) -> str:
 
 def _runs_well(node: NodeStatus) -> bool:
     return node.phase is NodePhase.RUNNING and node.reason is None
+
+
+def _is_stopping(node: NodeStatus) -> bool:
+    """Whether its attempt was told to end, for a reason that needs no words of its own."""
+    told = node.job is not None and node.job.ending is not None
+    return node.phase is NodePhase.RUNNING and told and not node.message
+
+
+def _nobody(nodes: Mapping[str, NodeStatus]) -> str:
+    if all(node.phase.has_ended for node in nodes.values()):
+        return "every node has ended, what is left of their pods is being stopped"
+    return "about to start the next nodes"
 
 
 def _runner(name: str, node: NodeStatus) -> str:

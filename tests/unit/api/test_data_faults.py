@@ -122,7 +122,7 @@ TABLE: list[tuple[str, Any, list[str]]] = [
     ("empty", when(""), ["spec.nodes[b].when: must not be empty"]),
     ("too long", when("true" + " " * 4096),
      ["spec.nodes[b].when: is too long; at most 4096 characters are possible"]),
-    ("syntax", when("1 +"), 
+    ("syntax", when("1 +"),
      ["spec.nodes[b].when: line 1, column 4: Syntax error: mismatched input '<EOF>'"]),
     ("position", when("true &&\n  nope"),
      ["spec.nodes[b].when: line 2, column 3: undeclared reference to 'nope'"]),

@@ -100,9 +100,9 @@ async def test_whatever_is_raised_ends_in_a_later_try(
     dispatch(reconcile)
     queue.add(A)
     await settle()
-    assert calls == [A]
+    assert len(calls) == (2 if isinstance(error, Conflict) else 1)
     assert A in queue._due
-    (record,) = [one for one in caplog.records if "tried again" in one.message]
+    record, *_ = [one for one in caplog.records if "tried again" in one.message]
     expected = "bug" if level == logging.ERROR else str(error)
     assert (record.levelno, expected in record.message) == (level, True)
     assert (record.exc_info is not None) == (level == logging.ERROR)

@@ -160,9 +160,12 @@ async def test_a_bug_in_handling_leads_to_a_new_list(follow: Follow) -> None:
     assert sink.heard[-1][0] == "settled"
 
 
-async def test_a_resync_lists_besides_the_watch() -> None:
+async def test_a_list_besides_the_watch() -> None:
     transport, sink = FakeTransport([page("10", job(1))], []), FakeSink()
     woken: list[Wake] = []
-    await Reflector("jobs", Lister(transport, sink, woken.append, namespace="shop")).resync()
+    lister = Lister(transport, sink, woken.append, namespace="shop")
+    assert lister.listed_since == float("-inf")
+    await lister.sync()
+    assert lister.listed_since > 0
     assert sink.heard == [("seen", "1"), ("settled", "42 ['job-1'] shop")]
     assert woken == [WAKE]

@@ -85,7 +85,10 @@ def _too_many(
     living = {
         a.node
         for a, f in facts.attempts.items()
-        if a.run == recorded.run and a.node in workflow.tasks and _has_living_pod(f)
+        if a.node in workflow.tasks
+        and recorded.nodes[a.node].phase is NodePhase.RUNNING
+        and (a.run, a.number) == (recorded.run, recorded.nodes[a.node].attempt)
+        and _has_living_pod(f)
     }
     starting = [start for start in plan.starts if start.attempt.node in workflow.tasks]
     if starting and len(living) + len(starting) > workflow.spec.parallelism:

@@ -1,0 +1,34 @@
+"""What a rerun keeps of the run before: successes that nothing beneath them puts in question."""
+
+from collections.abc import Iterator
+
+from tidegate.api.status import NodePhase, WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow
+
+
+def wrongly_kept(
+    workflow: ValidatedWorkflow, before: WorkflowStatus, after: WorkflowStatus
+) -> Iterator[str]:
+    """What the new run keeps, but must not, or runs again, but must not."""
+    kept = {name for name in workflow.tasks if after.nodes[name].phase is NodePhase.SUCCEEDED}
+    for name in kept:
+        former = before.nodes.get(name)
+        if former is None or former.phase is not NodePhase.SUCCEEDED:
+            yield f"run {after.run} keeps {name}, which had not succeeded"
+        lost = set(workflow.graph.dependencies[name]) - kept
+        if lost:
+            yield f"run {after.run} keeps {name}, although {lost} runs again"
+    if (after.requests.rerun or "").startswith("failed") and before.requests != after.requests:
+        yield from _run_for_nothing(workflow, before, after, kept)
+
+
+def _run_for_nothing(
+    workflow: ValidatedWorkflow, before: WorkflowStatus, after: WorkflowStatus, kept: set[str]
+) -> Iterator[str]:
+    for name in set(workflow.tasks) - kept:
+        former = before.nodes.get(name)
+        same = former is not None and former.definition == after.nodes[name].definition
+        if not same or former is None or former.phase is not NodePhase.SUCCEEDED:
+            continue
+        if set(workflow.graph.dependencies[name]) <= kept:
+            yield f"run {after.run} runs {name} again, although it and all before it had succeeded"
