@@ -152,10 +152,10 @@ def _succeeded(
     found = read_outputs(role.server(node), verdict.told, read=read, room=role.room)
     if isinstance(found, Outputs):
         return NodeStep(succeeded(node, verdict, found.text, context.now))
-    spoilt = replace(
-        verdict, succeeded=False, reason=found.reason, message=found.message, exit_code=None
-    )
-    return _failed(name, node, role, context, spoilt)
+    spoilt = replace(verdict, succeeded=False, reason=str(found.reason), exit_code=None)
+    if node.job is not None and node.job.ending is not None:
+        return _failed(name, node, role, context, replace(spoilt, reason=node.job.ending))
+    return _failed(name, node, role, context, replace(spoilt, message=found.message))
 
 
 def _failed(

@@ -28,6 +28,9 @@ NAMED = {
     "restricted-namespace",
     "gpu-training",
     "demo",
+    "outputs",
+    "conditional",
+    "parameters",
 }
 PATIENCE = 15
 """Seconds that an example may sleep: it runs in tests, on slow machines."""
