@@ -4,7 +4,7 @@ CEL bounds recursion and the number of iterations, not how large values grow:
 ``["x"].map(s, s + s)`` twenty times over makes megabytes, thirty times over it makes gigabytes. So
 the compiled expression is walked once. Sizes of inputs are known, and each call makes at most the
 sum of its arguments. For a loop, the work on all items is at most the work on one that has the
-size of all of them, plus what an empty one costs, times their number.
+size of all of them, plus what an empty one costs, times the number of rounds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,8 +14,10 @@ from tidegate.api.wire import Message
 
 MAX_SIZE: Final = 1024 * 1024
 """Bytes or items of any value on the way."""
-MAX_STEPS: Final = 200_000_000
-"""Comparisons and copies of bytes or items: well under a second."""
+MAX_STEPS: Final = 100_000_000
+"""Comparisons and copies of bytes or items: about a second at worst."""
+ROUNDS: Final = 10_000
+"""Of all loops of an evaluation together: the library ends it there."""
 OUTPUTS_SIZE: Final = 4096
 """What an output has at most; a list of so many bytes has fewer items."""
 _SMALL: Final = 256
@@ -36,8 +38,13 @@ Sizes = Mapping[str, float]
 
 
 class _Cost(NamedTuple):
+    """What a part of the expression costs at worst."""
+
     size: float
+    """Bytes or items of its value."""
     steps: float
+    once: float
+    """Steps if every loop in it had one round."""
 
 
 class _TooLargeError(Exception):
@@ -78,26 +85,27 @@ def _cost_of_kind(expression: Message, sizes: Sizes) -> _Cost:
     if expression.has(_STRUCT):
         return _items(_entries(expression.message(_STRUCT)), sizes)
     if expression.has(_CONSTANT):
-        return _Cost(len(expression.blob(_CONSTANT)), 1)
+        return _Cost(len(expression.blob(_CONSTANT)), 1, 1)
     if expression.has(_SELECT) and _root(expression) in sizes:
         return _select(expression.message(_SELECT), sizes)
-    return _Cost(_size_of_name(_path(expression), sizes), 1)
+    return _Cost(_size_of_name(_path(expression), sizes), 1, 1)
 
 
 def _call(call: Message, sizes: Sizes) -> _Cost:
     target = [call.message(1)] if call.has(1) else []
     arguments = [_cost(argument, sizes) for argument in (*target, *call.messages(3))]
-    steps = sum(cost.steps + cost.size for cost in arguments) + 1
+    work = sum(cost.size for cost in arguments) + 1
+    steps, once = (work + sum(cost[part] for cost in arguments) for part in (1, 2))
     name = call.text(2)
     if name in _VERDICTS:
-        return _Cost(1, steps)
+        return _Cost(1, steps, once)
     chosen = arguments[1:] if name == "_?_:_" else arguments
-    return _Cost(sum(cost.size for cost in chosen), steps)
+    return _Cost(sum(cost.size for cost in chosen), steps, once)
 
 
 def _select(select: Message, sizes: Sizes) -> _Cost:
     operand = _cost(select.message(1), sizes)
-    return _Cost(operand.size, operand.steps + 1)
+    return _Cost(operand.size, operand.steps + 1, operand.once + 1)
 
 
 def _loop(loop: Message, sizes: Sizes) -> _Cost:
@@ -105,28 +113,26 @@ def _loop(loop: Message, sizes: Sizes) -> _Cost:
     variables = [loop.text(field) for field in (1, 8) if loop.has(field)]
     accumulator = loop.text(3)
 
-    def once(size: float) -> _Cost:
+    def round_of(size: float) -> _Cost:
         known = {**sizes, **dict.fromkeys(variables, size), accumulator: 0}
         until, step = _cost(loop.message(5), known), _cost(loop.message(6), known)
-        return _Cost(step.size, until.steps + step.steps)
+        return _Cost(step.size, until.steps + step.steps, until.once + step.once)
 
-    empty, whole = once(0), once(over.size)
+    empty, whole, count = round_of(0), round_of(over.size), max(over.size, 1)
     gathers = loop.message(4).has(_LIST)  # map and filter; the others only count or judge
-    size = _over_all(whole.size, empty.size, over.size) if gathers else 1
-    steps = over.steps + start.steps + _over_all(whole.steps, empty.steps, over.size)
+    size = max(whole.size - empty.size, 0) + empty.size * count if gathers else 1
     result = _cost(loop.message(7), {**sizes, accumulator: size})
-    return _Cost(result.size, steps + result.steps)
-
-
-def _over_all(whole: float, empty: float, count: float) -> float:
-    """At most what items of ``whole`` size together cost, each at least ``empty``."""
-    return max(whole - empty, 0) + empty * max(count, 1)
+    rounds = max(whole.steps - empty.steps, 0) + min(empty.steps * count, empty.once * ROUNDS)
+    others = (over, start, result)
+    steps = rounds + sum(cost.steps for cost in others)
+    return _Cost(result.size, steps, whole.once + sum(cost.once for cost in others))
 
 
 def _items(expressions: list[Message], sizes: Sizes) -> _Cost:
     """Of a list or map with these items, each of which takes some room."""
     costs = [_cost(expression, sizes) for expression in expressions]
-    return _Cost(sum(max(cost.size, 1) for cost in costs), sum(cost.steps for cost in costs) + 1)
+    steps, once = (1 + sum(cost[part] for cost in costs) for part in (1, 2))
+    return _Cost(sum(max(cost.size, 1) for cost in costs), steps, once)
 
 
 def _entries(struct: Message) -> list[Message]:
