@@ -129,7 +129,7 @@ def record_reconcile(seconds: float) -> None:
 
 
 def record_reconcile_error(kind: str) -> None:
-    """A pass failed: ``again`` (the world must change), ``refused`` or ``bug``."""
+    """A pass failed: ``again`` (the world must change), ``refused``, ``user`` or ``bug``."""
     _RECONCILE_ERRORS.labels(kind).inc()
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from pydantic import ValidationError
+
 from tidegate.api.identity import AttemptId, WorkflowKey
 from tidegate.api.status import WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow, validate
@@ -17,12 +19,17 @@ from tidegate.cluster.patience import Patience
 from tidegate.engine.invalid import plan_invalid
 from tidegate.engine.model import Plan, Start
 from tidegate.engine.plan import plan
+from tidegate.engine.run_begin import is_over
 from tidegate.engine.size import minimal
-from tidegate.errors import InvalidSpec, Refused
+from tidegate.errors import ApiError, InvalidSpec, UserError
 from tidegate.facts.model import Answer, AnswerKind, Facts, WorkflowFact
 
 _MAX_ROUNDS = 8
 """Rounds of one pass: each records a decision or a proof; what is left waits for its next turn."""
+_PASSING = frozenset(
+    {AnswerKind.LATER, AnswerKind.QUOTA, AnswerKind.UNAVAILABLE, AnswerKind.TERMINATING}
+)
+"""Answers that are had again by asking again; whatever else was answered is recorded at once."""
 _CALM_INTERVAL = timedelta(milliseconds=250)
 _BYTES_PER_SECOND = 256 * 1024
 
@@ -66,8 +73,8 @@ class Reconciler:
         """One pass.
 
         Raises:
-            TryAgain: the world must change first; the caller comes back with backoff.
-            Refused: the API server refuses something that it shouldn't; likewise.
+            ApiError: the world must change first; the caller comes back with backoff.
+            UserError: the status was written by a newer version; likewise.
         """
         for _ in range(_MAX_ROUNDS):
             fact = self._world.view.workflow(key)
@@ -81,27 +88,37 @@ class Reconciler:
     async def _round(self, fact: WorkflowFact) -> bool:
         """One round; True if there is another to come at once."""
         world, status = self._world, self._status(fact)
-        planned = self._plan(fact, status, world.view.facts(fact))
+        resting = self._patience.resting(fact.uid, world.clock.now())
+        planned = self._plan(fact, status, self._facts(fact, resting))
         if planned.prove:
             await world.hands.prove(fact, planned.prove)
-            planned = self._plan(fact, status, world.view.facts(fact))
+            planned = self._plan(fact, status, self._facts(fact, resting))
         if planned.decides or self._remembered(fact).owes_record:
             await self._record(fact, status, planned)
             return True
         answers = await self._start(fact, planned.starts)
         if answers:
-            facts = replace(world.view.facts(fact), answers=answers)
-            planned = self._plan(fact, status, facts)
-        await world.hands.end(fact, planned.ends)
-        await world.hands.remove(fact, planned.removes)
-        if planned.delete_workflow:
-            await world.hands.delete_workflow(fact)
-            return False
-        urgent = planned.decides or any(a.job is not None for a in answers.values())
-        await self._record_when_due(fact, status, planned, urgent=urgent)
+            planned = self._plan(fact, status, self._facts(fact, resting | answers))
         if planned.wake_at is not None:
             world.agenda.wake_at(fact.key, planned.wake_at)
-        return planned.decides or any(s.attempt not in answers for s in planned.starts)
+        urgent = planned.decides or any(a.kind not in _PASSING for a in answers.values())
+        await self._record_when_due(fact, status, planned, urgent=urgent)
+        await self._clear_away(fact, planned)
+        again = planned.decides or any(s.attempt not in answers for s in planned.starts)
+        if not again and is_over(planned.status):
+            self._forget(fact.key)
+        return again
+
+    async def _clear_away(self, fact: WorkflowFact, planned: Plan) -> None:
+        """Carry out what the status that was read has decided against."""
+        hands = self._world.hands
+        await hands.end(fact, planned.ends)
+        await hands.remove(fact, planned.removes)
+        if planned.delete_workflow:
+            await hands.delete_workflow(fact)
+
+    def _facts(self, fact: WorkflowFact, answers: Mapping[AttemptId, Answer]) -> Facts:
+        return replace(self._world.view.facts(fact), answers=answers)
 
     def _plan(self, fact: WorkflowFact, status: WorkflowStatus, facts: Facts) -> Plan:
         now = self._world.clock.now()
@@ -114,20 +131,16 @@ class Reconciler:
 
     async def _start(
         self, fact: WorkflowFact, starts: tuple[Start, ...]
-    ) -> Mapping[AttemptId, Answer]:
+    ) -> dict[AttemptId, Answer]:
         """Create what the gate lets through; whatever is not created gets an answer, too."""
         workflow = self._remembered(fact).valid
         if not starts or not isinstance(workflow, ValidatedWorkflow):
+            self._world.gate.forget(fact.key)
             return {}
-        now = self._world.clock.now()
-        resting = {s.attempt: self._patience.recall(fact.uid, s.attempt, now) for s in starts}
-        answers = {attempt: answer for attempt, answer in resting.items() if answer is not None}
-        free = [start for start in starts if start.attempt not in answers]
-        admitted = self._world.gate.admit(fact.key, len(free))
-        for start in free[admitted:]:
-            answers[start.attempt] = Answer(AnswerKind.LATER, now)
-        created = await self._world.hands.start(workflow, free[:admitted])
-        return answers | {
+        admitted = self._world.gate.admit(fact.key, len(starts))
+        later = Answer(AnswerKind.LATER, self._world.clock.now())
+        created = await self._world.hands.start(workflow, starts[:admitted])
+        return {start.attempt: later for start in starts[admitted:]} | {
             attempt: self._patience.note(fact.uid, attempt, answer)
             for attempt, answer in created.items()
         }
@@ -150,7 +163,7 @@ class Reconciler:
         memory.owes_record = True
         try:
             await self._world.book.record(fact, before, planned.status)
-        except Refused as error:
+        except ApiError as error:
             if not _is_too_large(error):
                 raise
             least = minimal(planned.status, self._world.clock.now())
@@ -162,7 +175,7 @@ class Reconciler:
     def _status(self, fact: WorkflowFact) -> WorkflowStatus:
         memory = self._remembered(fact)
         if memory.status is None or memory.version != fact.resource_version:
-            memory.status = WorkflowStatus.model_validate(fact.status)
+            memory.status = _parsed(fact)
             memory.version = fact.resource_version
         return memory.status
 
@@ -173,6 +186,8 @@ class Reconciler:
         return memory
 
     def _forget(self, key: WorkflowKey) -> None:
+        """All of it can be had again; a Workflow that has ended may lie there for years."""
+        self._world.gate.forget(key)
         memory = self._memory.pop(key, None)
         if memory is not None:
             self._patience.forget(memory.uid)
@@ -185,6 +200,18 @@ def _validated(fact: WorkflowFact) -> ValidatedWorkflow | InvalidSpec:
         return error
 
 
+def _parsed(fact: WorkflowFact) -> WorkflowStatus:
+    try:
+        return WorkflowStatus.model_validate(fact.status)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        raise UserError(
+            f"{fact.key}: status.{where} can't be read ({fault['msg']}); if a newer operator wrote "
+            "it, upgrade this one"
+        ) from error
+
+
 def _pause(status: WorkflowStatus) -> timedelta:
     """How long facts gather before the next write: the longer, the more there is to write."""
     nodes = len(status.nodes) + sum(len(node.failures) for node in status.nodes.values())
@@ -192,5 +219,6 @@ def _pause(status: WorkflowStatus) -> timedelta:
     return max(_CALM_INTERVAL, timedelta(seconds=size / _BYTES_PER_SECOND))
 
 
-def _is_too_large(error: Refused) -> bool:
+def _is_too_large(error: ApiError) -> bool:
+    """Whether API server (413) or etcd (500, in words) find an object too large."""
     return error.status == 413 or "too large" in error.message.lower()  # noqa: PLR2004

@@ -144,6 +144,21 @@ def test_a_change_after_the_run_waits_for_a_rerun_which_runs_what_changed(run: R
     assert (len(run.jobs("a")), run.log("b")) == (1, "one\ntwo\n")
 
 
+@pytest.mark.runs("""
+nodes:
+- {name: a, script: "true"}
+- {name: old, dependsOn: [a], script: echo old}
+""")
+def test_a_node_renamed_between_runs_runs_under_its_new_name(run: Run) -> None:
+    run.finished("Succeeded")
+    renamed = {"name": "new", "dependsOn": ["a"], "script": "echo old"}
+    run.patch_spec({"nodes": [{"name": "a", "script": "true"}, renamed]})
+    run.annotate("rerun", "failed")
+    status = run.finished("Succeeded", run=2)
+    assert status["nodes"].keys() == {"a", "new"}
+    assert (len(run.jobs("a")), len(run.jobs("old")), len(run.jobs("new"))) == (1, 1, 1)
+
+
 @pytest.mark.runs("{rerunPolicy: OnChange, nodes: [{name: a, script: echo one}]}")
 def test_with_on_change_a_changed_definition_runs_by_itself(run: Run) -> None:
     run.finished("Succeeded")
@@ -185,6 +200,16 @@ def test_restored_without_its_status_it_waits_until_a_rerun_is_asked_for(run: Ru
     assert run.jobs() == []
     run.annotate("rerun", "all@restored")
     run.finished("Succeeded")
+
+
+@pytest.mark.runs(
+    "nodes: [{name: a, script: 'true'}]", labels={"velero.io/restore-name": "tuesday"}
+)
+def test_restored_without_its_status_it_can_be_cancelled(run: Run) -> None:
+    run.wait_phase("Pending", "Restored")
+    run.annotate("cancel", "now")
+    run.wait_phase("Cancelled")
+    assert run.jobs() == []
 
 
 @pytest.mark.runs("nodes: [{name: a, script: sleep 3600}]")

@@ -59,7 +59,7 @@ class Cluster:
             view=self.view,
             gate=gate,
             hands=Hands(self.api, self.view, gate, self.clock, lambda _: None),
-            book=Book(self.api, self.view),
+            book=Book(self.api, self.view, lambda _: None),
             teller=self.quiet,
             agenda=self.quiet,
             clock=self.clock,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.client import ApiRefusal, Client, Object
+from tests.kit.client import ApiError, Client, Object
 from tests.kit.cluster import Cluster
 from tidegate.api.crd import crd
 
@@ -62,7 +62,7 @@ def api(cluster: Cluster) -> Iterator[Api]:
     path = f"{CRDS}/workflows.{GROUP}"
     try:
         cluster.client.send("POST", CRDS + STRICT, copied)
-    except ApiRefusal as error:  # left by a test that was killed
+    except ApiError as error:  # left by a test that was killed
         if error.reason != "AlreadyExists":
             raise
         cluster.client.send("PATCH", path, copied)
@@ -76,7 +76,7 @@ def _wait_until_served(client: Client) -> None:
     for _ in range(150):
         try:
             client.send("GET", WORKFLOWS)
-        except ApiRefusal:
+        except ApiError:
             threading.Event().wait(0.2)
         else:
             return
@@ -158,7 +158,7 @@ BAD: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("bad", "words"), [r[1:] for r in BAD], ids=[r[0] for r in BAD])
 def test_refuses_in_plain_words(api: Api, bad: Any, words: str) -> None:
-    with pytest.raises(ApiRefusal) as refused:
+    with pytest.raises(ApiError) as refused:
         api.attempt(bad)
     assert refused.value.status in (400, 422)
     assert words in refused.value.message
@@ -166,7 +166,7 @@ def test_refuses_in_plain_words(api: Api, bad: Any, words: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.b", "a" * 64])
 def test_refuses_names_that_no_label_can_hold(api: Api, name: str) -> None:
-    with pytest.raises(ApiRefusal, match="must be a DNS label of at most 63 characters"):
+    with pytest.raises(ApiError, match="must be a DNS label of at most 63 characters"):
         api.attempt(spec(), name)
 
 
@@ -246,7 +246,7 @@ def test_the_definition_is_locked_while_a_run_is_on(api: Api, live: str, phase: 
     api.patch(live, {"status": {"phase": phase}}, "/status")
     api.patch(live, {"spec": changed()})
     for field, patch in LOCKED:
-        with pytest.raises(ApiRefusal) as refused:
+        with pytest.raises(ApiError) as refused:
             api.patch(live, {"spec": patch})
         assert (
             f"spec.{field} can't change while a run is on;"
@@ -274,7 +274,7 @@ def test_before_and_after_a_run_everything_may_change(api: Api, live: str, phase
 
 
 def test_an_edit_can_not_unlock_by_sending_a_status(api: Api, live: str) -> None:
-    with pytest.raises(ApiRefusal, match="can't change while a run is on"):
+    with pytest.raises(ApiError, match="can't change while a run is on"):
         api.patch(live, {"status": {"phase": "Failed"}, "spec": changed(command=["x"])})
 
 

@@ -16,7 +16,7 @@ from tests.kit.client import ApiError, Object, Query
 from tests.kit.cluster import Cluster
 from tests.kit.run import instant
 from tests.kit.space import Space
-from tests.kit.waiting import wait_for, wait_for_one
+from tests.kit.waiting import wait_for, wait_for_one, wait_gone
 
 pytestmark = pytest.mark.integration
 
@@ -131,12 +131,8 @@ def test_a_bare_delete_of_a_job_orphans_its_pod(place: Space) -> None:
 def test_a_foreground_delete_keeps_the_job_until_its_pod_is_gone(place: Space) -> None:
     wait_running(place)
     place.client.delete("jobs", place.name, JOB, propagationPolicy="Foreground")
-    seen: list[int] = []
-    for kind, _ in place.client.watch(Query("jobs", place.name, JOB), 60):
-        if kind == "DELETED":
-            seen.append(len(place.client.list(pods(place))))
-            break
-    assert seen == [0]
+    wait_gone(place.client, Query("jobs", place.name, JOB))
+    assert place.client.list(pods(place)) == []
 
 
 QUOTA = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}

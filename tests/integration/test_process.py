@@ -15,7 +15,7 @@ from tests.kit.client import Query
 from tests.kit.cluster import ACCOUNT, LEASE, Cluster
 from tests.kit.history import assert_barriers, assert_each_ran_once, assert_no_node_twice_at_once
 from tests.kit.operator import Operator
-from tests.kit.run import FINAL
+from tests.kit.run import FINAL, Run
 from tests.kit.space import Space
 from tests.kit.waiting import wait_for_one
 
@@ -46,7 +46,22 @@ standbys:
 LONG = "nodes: [{name: a, script: sleep 3600}]"
 
 
-@pytest.mark.parametrize("spec", [DIAMOND, TROUBLED], ids=["diamond", "troubled"])
+BOTH = pytest.mark.parametrize("spec", [DIAMOND, TROUBLED], ids=["diamond", "troubled"])
+
+
+def assert_went_well(run: Run, spec: str) -> None:
+    status = run.finished("Succeeded")
+    assert len(run.jobs()) == 5
+    assert_no_node_twice_at_once(run)
+    if spec is DIAMOND:
+        assert_each_ran_once(run, ["a", "b", "c", "d", "goodbye"])
+        assert_barriers(run, [["a"], ["b", "c"], ["d"]])
+    else:
+        assert (len(run.jobs("flaky")), len(run.jobs("broken"))) == (2, 2)
+        assert status["nodes"]["broken"]["servedBy"] == "spare"
+
+
+@BOTH
 def test_killed_after_every_status_write_it_resumes_and_runs_nothing_twice(
     space: Space, make_operator: MakeOperator, spec: str
 ) -> None:
@@ -64,33 +79,23 @@ def test_killed_after_every_status_write_it_resumes_and_runs_nothing_twice(
         )["metadata"]["resourceVersion"]
         operator.kill()
         assert operator.starts < 40
-    status = run.finished("Succeeded")
-    assert_no_node_twice_at_once(run)
-    if spec is DIAMOND:
-        assert_each_ran_once(run, ["a", "b", "c", "d", "goodbye"])
-        assert_barriers(run, [["a"], ["b", "c"], ["d"]])
-    else:
-        assert len(run.jobs("flaky")) == 2
-        assert len(run.jobs("broken")) == 2
-        assert status["nodes"]["broken"]["servedBy"] == "spare"
-        assert len(run.jobs()) == 5
+    assert_went_well(run, spec)
     assert operator.starts > 5
     assert operator.problems() == []
 
 
-def test_killed_after_every_job_it_resumes_and_runs_nothing_twice(
-    space: Space, make_operator: MakeOperator
+@BOTH
+def test_killed_between_each_job_and_its_record_it_resumes_and_runs_nothing_twice(
+    space: Space, make_operator: MakeOperator, spec: str
 ) -> None:
     operator = make_operator()
-    run = space.flow(DIAMOND)
+    run = space.flow(spec)
     for count in range(1, 6):
         operator.start()
         run.wait_jobs(count, seconds=60)
         operator.kill()
     operator.start()
-    run.finished("Succeeded")
-    assert_each_ran_once(run, ["a", "b", "c", "d", "goodbye"])
-    assert_barriers(run, [["a"], ["b", "c"], ["d"]])
+    assert_went_well(run, spec)
 
 
 def test_sigterm_gives_the_lease_back_at_once_and_ends_the_process_within_ten_seconds(

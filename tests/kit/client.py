@@ -152,25 +152,37 @@ class Client:
             raise ApiError(answer.status, _decoded(answer.data))
         return str(answer.data.decode(errors="replace"))
 
-    def watch(self, query: Query, seconds: float) -> Iterator[tuple[str, Object]]:
-        """Yield (ADDED | MODIFIED | DELETED, object), at first all that there are.
+    def watch(self, query: Query, seconds: float) -> Iterator[dict[str, Object]]:
+        """Yield all objects that the query names, by name: at first, and after each change.
 
-        Goes on over broken connections, then from a new list: objects come again, and what was
-        deleted meanwhile isn't told. Ends when the time is over.
+        A watch that breaks is followed by a new list, so nothing is missed for good. Ends when the
+        time is over.
         """
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             try:
-                yield from self._stream(query, left)
+                yield from self._list_and_watch(query, left)
             except (urllib3.exceptions.HTTPError, ApiError):
                 threading.Event().wait(min(RECONNECT, left))
 
-    def _stream(self, query: Query, seconds: float) -> Iterator[tuple[str, Object]]:
-        parameters = {**query.parameters, "watch": "1", "timeoutSeconds": str(int(seconds) + 1)}
+    def _list_and_watch(self, query: Query, seconds: float) -> Iterator[dict[str, Object]]:
+        path = path_of(query.resource, query.namespace)
+        listed = self.send("GET", path, parameters=query.parameters)
+        seen = {found["metadata"]["name"]: found for found in listed.get("items") or []}
+        yield seen
+        for kind, found in self._stream(query, listed["metadata"]["resourceVersion"], seconds):
+            name = found["metadata"]["name"]
+            rest = {key: value for key, value in seen.items() if key != name}
+            seen = rest if kind == "DELETED" else {**rest, name: found}
+            yield seen
+
+    def _stream(self, query: Query, since: str, seconds: float) -> Iterator[tuple[str, Object]]:
+        """Yield (ADDED | MODIFIED | DELETED, object) from a resourceVersion on."""
+        times = {"resourceVersion": since, "timeoutSeconds": str(int(seconds) + 1)}
         answer = self._pool.request(
             "GET",
             self._host + path_of(query.resource, query.namespace),
-            fields=parameters,
+            fields={**query.parameters, "watch": "1", **times},
             headers=self._headers,
             timeout=urllib3.Timeout(connect=PATIENCE, read=seconds + 1),
             preload_content=False,

@@ -26,17 +26,10 @@ def wait_for(
 
     It is asked at first and after each change; what it returns counts as in ``if``.
     """
-    seen = _listed(client, query)
-    if condition(seen):
-        return seen
-    for kind, found in client.watch(query, seconds):
-        seen = _with(seen, kind, found)
+    seen: dict[str, Object] = {}
+    for seen in client.watch(query, seconds):
         if condition(seen):
             return seen
-    # a watch that broke may have missed a deletion
-    seen = _listed(client, query)
-    if condition(seen):
-        return seen
     return in_vain(what, seconds, "\n".join(map(summary, seen.values())))
 
 
@@ -80,13 +73,3 @@ def summary(found: Object) -> str:
     ]
     head = f"  {meta['name']}: {' '.join(map(str, words)) or 'no status'}"
     return "\n".join([head, *nodes])
-
-
-def _listed(client: Client, query: Query) -> dict[str, Object]:
-    return {found["metadata"]["name"]: found for found in client.list(query)}
-
-
-def _with(seen: dict[str, Object], kind: str, found: Object) -> dict[str, Object]:
-    name = found["metadata"]["name"]
-    rest = {key: value for key, value in seen.items() if key != name}
-    return rest if kind == "DELETED" else {**rest, name: found}

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.sim.history import History, live
+from tests.sim.history import live
 from tests.sim.scenario import scenario
 
 _BATCH = 64
@@ -90,5 +90,4 @@ def _soak(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    assert History
     sys.exit(main())

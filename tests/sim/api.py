@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 from tests.sim.garbage import Collector
 from tests.sim.store import (
@@ -21,6 +21,7 @@ from tests.sim.store import (
 from tests.sim.world import World
 from tidegate import constants as c
 from tidegate import errors
+from tidegate.cluster import ports
 
 _T = TypeVar("_T")
 WRITES = ("create_job", "patch_job", "delete_job", "delete_pod", "patch_status", "delete_workflow")
@@ -77,16 +78,16 @@ class SimApi:
         self._faults = faults
         self._caller = caller
 
-    async def create_job(self, namespace: str, manifest: Raw) -> Raw:
+    async def create_job(self, namespace: str, manifest: ports.Raw) -> Raw:
         return await self._call(
-            "create_job", manifest["metadata"]["name"], lambda: self._post(manifest)
+            "create_job", manifest["metadata"]["name"], lambda: self._post(dict(manifest))
         )
 
     async def get_job(self, namespace: str, name: str) -> Raw:
         return await self._call("get_job", name, lambda: self._store.find(JOB, name))
 
-    async def patch_job(self, namespace: str, name: str, patch: Raw) -> Raw:
-        return await self._call("patch_job", name, lambda: self._patch(name, patch))
+    async def patch_job(self, namespace: str, name: str, patch: ports.Raw) -> Raw:
+        return await self._call("patch_job", name, lambda: self._patch(name, dict(patch)))
 
     async def delete_job(self, namespace: str, name: str, uid: str) -> None:
         def act() -> None:
@@ -118,8 +119,8 @@ class SimApi:
     async def get_workflow(self, namespace: str, name: str) -> Raw:
         return await self._call("get_workflow", name, lambda: self._store.find(WORKFLOW, name))
 
-    async def patch_status(self, namespace: str, name: str, patch: Raw) -> Raw:
-        return await self._call("patch_status", name, lambda: self._patch_status(name, patch))
+    async def patch_status(self, namespace: str, name: str, patch: ports.Raw) -> Raw:
+        return await self._call("patch_status", name, lambda: self._patch_status(name, dict(patch)))
 
     async def delete_workflow(
         self, namespace: str, name: str, uid: str, resource_version: str
@@ -139,7 +140,7 @@ class SimApi:
         await self._pause(self._faults.latency())
         if fate in ("429", "500", "lost-before", "kill-before"):
             self._world.trace.add(self._caller.name, verb, name, f"-> {fate}")
-            return await self._fail(fate)
+            await self._fail(fate)
         error: errors.ApiError | None = None
         try:
             result = act()
@@ -149,7 +150,7 @@ class SimApi:
         self._world.trace.add(self._caller.name, verb, name, told)
         await self._pause(self._faults.latency())
         if fate:
-            return await self._fail(fate)
+            await self._fail(fate)
         if error is not None:
             raise error
         return result
@@ -158,7 +159,7 @@ class SimApi:
         await asyncio.sleep(seconds)
         await self._caller.thawed()
 
-    async def _fail(self, fate: str) -> Any:
+    async def _fail(self, fate: str) -> NoReturn:
         if fate == "429":
             raise errors.Throttled("the server has received too many requests", retry_after=1.0)
         if fate == "500":

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tests.sim.data import wrong_outputs
 from tests.sim.invariants import Invariants
 from tests.sim.keeping import ended_well
-from tests.sim.store import JOB, POD, WORKFLOW, Raw, controller_uid
+from tests.sim.store import JOB, POD, WORKFLOW, Raw, controller_uid, is_deleting
 from tidegate.api.spec import JobRetention
 from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
@@ -29,6 +29,8 @@ def final_violations(checks: Invariants, *, lost_for_good: bool) -> Iterator[str
     owners = set()
     for raw in checks.store.all(WORKFLOW):
         owners.add(raw["metadata"]["uid"])
+        if is_deleting(raw):
+            continue
         status = WorkflowStatus.model_validate(raw.get("status", {}))
         yield from _status(checks, raw, status, lost_for_good=lost_for_good)
     for raw in checks.store.all(JOB):

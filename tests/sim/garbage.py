@@ -15,6 +15,7 @@ from tests.sim.store import (
 from tests.sim.world import World
 
 Way = Literal["Foreground", "Background", "Orphan"]
+WAYS: tuple[Way, ...] = ("Foreground", "Background", "Orphan")
 _SECOND = 1.0
 
 

@@ -204,8 +204,8 @@ class Invariants:
     def _nothing_lives(self, uid: str, status: WorkflowStatus) -> None:
         """A run gets its final phase when nothing of it runs, but for what is told to be lost."""
         for name, node in status.nodes.items():
-            mine = [x for x in self.truth.living(uid, name) if x.attempt.run == status.run]
-            living = [x for x in mine if not self._is_excused(x)]
+            ran = self.truth.processes(uid, name, status.run)
+            living = [x for x in ran if x.alive and not self._is_excused(x)]
             if living and node.reason != "NodeLost" and not self.allowed.late_writes:
                 self.say(f"the run ends as {status.phase} while {living[0].pod} runs")
 

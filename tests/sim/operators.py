@@ -29,6 +29,7 @@ from tidegate.reconcile import Reconciler
 from tidegate.reconcile import World as Ports
 
 _BACKOFF_CAP = 30.0
+_BUSY = 200
 _GATE_EVERY = 0.1
 _REFUSAL_AFTER, _REFUSAL_CAP = 1.0, 30.0
 
@@ -101,6 +102,7 @@ class Operator:
         self.name = name
         self.dead = False
         self.passes = 0
+        self._recent = (-1, 0)
         self.faults: list[str] = []
         self.on_death: Callable[[Operator], None] = lambda _one: None
         self._world = world
@@ -117,7 +119,7 @@ class Operator:
         self._gate = Gate(self.view, world.time)
         self._api = SimApi(world, collector, faults, self)
         hands = Hands(self._api, self.view, self._gate, world.time, self.wake)
-        book = Book(self._api, self.view)
+        book = Book(self._api, self.view, self.wake)
         self.teller = Told()
         self._reconciler = Watched(
             Ports(self.view, self._gate, hands, book, self.teller, self, world.time)
@@ -197,7 +199,7 @@ class Operator:
             self._tasks.pop(key, None)
 
     async def _pass(self, key: WorkflowKey) -> None:
-        self.passes += 1
+        self._count_pass()
         try:
             await self._reconciler.reconcile(key)
         except ApiError as error:
@@ -213,6 +215,16 @@ class Operator:
         self._watch_refusals()
         self._poll_gate()
 
+    def _count_pass(self) -> None:
+        """Fail where passes follow on each other without end, although time hardly passes."""
+        self.passes += 1
+        second = int(self._world.now())
+        count = self._recent[1] + 1 if self._recent[0] == second else 1
+        self._recent = (second, count)
+        if count == _BUSY:
+            self.faults.append(f"a busy loop: {count} passes within a second")
+            self._world.time.loop.stop()
+
     def _poll_gate(self) -> None:
         if self._gate.is_awaited and not self._gate_polled:
             self._gate_polled = True
@@ -227,18 +239,23 @@ class Operator:
 
     def _watch_refusals(self) -> None:
         """Jobs without a pod for a second: their Events are read, again with backoff."""
-        for job in self.view.podless():
+        for job in self._to_explain():
             if job.job_uid not in self._refusals:
                 self._refusals[job.job_uid] = _REFUSAL_AFTER
                 self._world.time.after(_REFUSAL_AFTER, self._read_refusal, job)
 
+    def _to_explain(self) -> tuple[Podless, ...]:
+        return (*self.view.podless(), *self.view.unexplained())
+
     def _read_refusal(self, job: Podless) -> None:
-        if not self.dead and any(one.job_uid == job.job_uid for one in self.view.podless()):
+        if not self.dead and any(one.job_uid == job.job_uid for one in self._to_explain()):
             wait = min(2 * self._refusals[job.job_uid], _REFUSAL_CAP)
             self._refusals[job.job_uid] = wait
             task = self._world.time.loop.create_task(self._ask_refusal(job))
             self._tasks[WorkflowKey("refusal", job.job_uid)] = task
             self._world.time.after(wait, self._read_refusal, job)
+        else:
+            self._refusals.pop(job.job_uid, None)
 
     async def _ask_refusal(self, job: Podless) -> None:
         try:
@@ -246,9 +263,8 @@ class Operator:
         except ApiError:
             return
         words = refusal([dict(event) for event in events], job.job_uid)
-        if words:
-            for wake in self.view.learn_refusal(job.job_uid, words):
-                self.wake(wake)
+        for wake in self.view.learn_refusal(job.job_uid, words or ""):
+            self.wake(wake)
 
     def freeze(self, seconds: float) -> None:
         """The process stops; what it has sent may be carried out when it goes on."""

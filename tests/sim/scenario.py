@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.data import add_data, message_of
+from tests.sim.store import JOB, POD, WORKFLOW
 from tests.sim.watch import Weather
 from tests.sim.world import FOREVER, Climate, Program
 
@@ -57,6 +58,8 @@ def scenario(seed: int) -> Scenario:
     found.climate = _climate(chance)
     found.weather = Weather(
         lag=chance.choice((0.01, 0.05, 0.5, 2.0)),
+        slow_kind=chance.choice(("", "", WORKFLOW, JOB, POD)),
+        slow_lag=chance.choice((1.0, 6.0)),
         repeat=chance.choice((0.0, 0.05)),
         swallow=chance.choice((0.0, 0.5)),
     )

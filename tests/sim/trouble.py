@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 
-from tests.sim.garbage import Collector
+from tests.sim.garbage import WAYS, Collector
 from tests.sim.kubelet import Kubelet, Process
 from tests.sim.store import JOB, POD, Raw, is_deleting, label, with_spec, with_status
 from tests.sim.world import World
@@ -87,7 +87,7 @@ class Trouble:
         job = self._job()
         if job is None:
             return False
-        way = self._chance.choice(("Foreground", "Background", "Orphan"))
+        way = self._chance.choice(WAYS)
         self._world.trace.add("hand", "deletes job", job["metadata"]["name"], way)
         self.destroyed.add(job["metadata"]["uid"])
         if way == "Orphan":

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.sim.garbage import Collector
+from tests.sim.garbage import WAYS, Collector
 from tests.sim.scenario import Scenario
 from tests.sim.store import WORKFLOW, Raw, with_meta, with_spec
 from tests.sim.world import World
@@ -96,7 +96,7 @@ class User:
         if workflow is None or self._chance.random() < 0.5:
             return
         self.deleted = True
-        way = self._chance.choice(("Foreground", "Background"))
+        way = self._chance.choice(WAYS[:2])
         self._world.trace.add("user", "deletes", way)
         self._collector.delete_workflow(workflow, way)
         if self._chance.random() < 0.5:

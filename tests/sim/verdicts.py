@@ -20,7 +20,8 @@ _MARGIN = 2.0
 def is_clear(plot: Scenario) -> bool:
     """Whether news travel at once and the operator is always there."""
     troubled = plot.takeovers or plot.slow or plot.relists or plot.faults or plot.queued
-    return not troubled and plot.weather.lag <= 0.05 and plot.climate.report <= 0.02
+    swift = plot.weather.lag <= 0.05 and not plot.weather.slow_kind
+    return not troubled and swift and plot.climate.report <= 0.02
 
 
 def untrue(
@@ -33,7 +34,7 @@ def untrue(
     """The reasons in ``status`` that nothing that happened bears out."""
     for name, node in status.nodes.items():
         for failure in node.failures:
-            attempt = AttemptId(status.run, name, failure.attempt, failure.standby)
+            attempt = AttemptId(status.run, name, failure.attempt, failure.standby or "")
             made = [x for x in truth.made(uid, status.run) if x.attempt == attempt]
             ran = [x for x in truth.processes(uid, name, status.run) if x.attempt == attempt]
             if made and not _is_true(failure, made, ran, trouble, workflow):

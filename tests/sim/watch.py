@@ -20,6 +20,9 @@ class Weather:
 
     lag: float = 0.02
     """Mean."""
+    slow_kind: str = ""
+    """The kind of which news take longer than of the others."""
+    slow_lag: float = 0.0
     repeat: float = 0.0
     """How likely an event is to come twice."""
     swallow: float = 0.0
@@ -127,7 +130,9 @@ class Stream:
         deliver(*args)
 
     def _lag(self) -> float:
-        return 0.001 + self._chance.expovariate(1 / self._weather.lag)
+        slow = self._kind == self._weather.slow_kind
+        mean = self._weather.slow_lag if slow else self._weather.lag
+        return 0.001 + self._chance.expovariate(1 / mean)
 
     def _draw(self, rate: float) -> bool:
         return rate > 0 and self._chance.random() < rate

@@ -64,9 +64,11 @@ def find_references(text: str) -> list[Reference]:
     """The references in ``text`` that are ours by their form, in order; names may be unknown."""
     if "$(" not in text:
         return []
+    # Without a `)` behind it every `$(` would be searched to the end of the text.
+    end = text.rfind(")") + 1
     return [
         Reference(token[1], token.start())
-        for token in _TOKEN.finditer(text)
+        for token in _TOKEN.finditer(text, 0, end)
         if token[1] is not None and _OURS.fullmatch(token[1])
     ]
 

@@ -75,6 +75,8 @@ class JobRef(StatusModel):
     """The standby that ran in the node's place."""
     ending: str | None = None
     """The reason for which the operator decided to end the attempt, before it did so."""
+    hopeless: bool | None = None
+    """Whether it is ended for a fault that trying again can't heal, like a wrong image name."""
 
 
 class Failure(StatusModel):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from tidegate import metrics
 from tidegate.api.identity import WorkflowKey
 from tidegate.cluster.queue import Queue
-from tidegate.errors import ApiError, Conflict, TryAgain
+from tidegate.errors import ApiError, Conflict, TidegateError, TryAgain, UserError
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +30,11 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while not self._stopping:
+        while True:
             await self._slots.acquire()
             key = await self._queue.get()
+            if self._stopping:
+                return
             task = asyncio.create_task(self._work(key), name=f"reconcile {key}")
             self._tasks.add(task)
             task.add_done_callback(self._ended)
@@ -68,6 +70,8 @@ class Dispatcher:
             self._again(key, "again", error, logging.WARNING)
         except ApiError as error:
             self._again(key, "refused", error, logging.WARNING)
+        except UserError as error:
+            self._again(key, "user", error, logging.WARNING)
         except Exception:
             seconds = self._queue.failed(key)
             metrics.record_reconcile_error("bug")
@@ -79,7 +83,7 @@ class Dispatcher:
         finally:
             metrics.record_reconcile(time.perf_counter() - began)
 
-    def _again(self, key: WorkflowKey, kind: str, error: ApiError, level: int) -> None:
+    def _again(self, key: WorkflowKey, kind: str, error: TidegateError, level: int) -> None:
         seconds = self._queue.failed(key, fresh=isinstance(error, Conflict))
         metrics.record_reconcile_error(kind)
         log.log(level, "%s; tried again in %.1f s", error, seconds, extra={"workflow": str(key)})

@@ -48,8 +48,10 @@ _STUCK = 60.0
 """Seconds after which a queue that nobody serves, or an elector that is silent, is unhealthy."""
 _RELEASE = 2.5
 """Seconds that giving back the Lease may take."""
-LOST_LEASE, KOPF_ENDED = 3, 4
-"""Exit codes: both are mended by a restart."""
+_LAST_EVENTS = 1.0
+"""Seconds that Events get at the end; those that are left then are dropped."""
+FAILED, LOST_LEASE, KOPF_ENDED = 1, 3, 4
+"""Exit codes; the last two are mended by a restart."""
 
 
 class Process:
@@ -58,6 +60,7 @@ class Process:
     def __init__(self, settings: Settings, access: Access, client: Client) -> None:
         self._settings = settings
         self._access = access
+        self._client = client
         clock = SystemClock()
         api = KubeApi(client)
         self._view = View(excluded(settings), Lags().observe)
@@ -74,7 +77,7 @@ class Process:
             view=self._view,
             gate=self._gate,
             hands=Hands(api, self._view, self._gate, clock, self._wake),
-            book=Book(api, self._view),
+            book=Book(api, self._view, self._wake),
             teller=self._teller,
             agenda=self._queue,
             clock=clock,
@@ -86,8 +89,10 @@ class Process:
         self._gained = asyncio.Event()
         self._stopped = asyncio.Event()
         self._gained_at = float("inf")
-        self._is_synced = False
         self._certificates: Certificates | None = None
+        self._works = False
+        """Whether keys are taken from the queue; a replica that stands by only fills it."""
+        self._synced = asyncio.Event()
         times = LeaseTimes(
             settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period
         )
@@ -116,13 +121,8 @@ class Process:
             self._listen_to_signals()
             await self._reach_for_the_lease()
             tasks = [asyncio.create_task(part) for part in self._parts()]
-            kopf = await workflows.follow(
-                self._access, self._sources.workflows, settings.namespaces
-            )
-            self._listen_to_signals()
-            ended = asyncio.create_task(workflows.until_the_end(kopf))
             stopped = asyncio.create_task(self._stopped.wait())
-            await asyncio.wait([ended, stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
             code = 0 if stopped.done() else KOPF_ENDED
             for task in tasks:
                 if task.done() and not task.cancelled() and task.exception():
@@ -142,15 +142,15 @@ class Process:
         """Why the process should be started afresh."""
         now = time.monotonic()
         wrong = self._sources.complaints(now)
-        if self._gained.is_set() and self._queue.silent_for() > _STUCK:
+        if self._works and self._queue.silent_for() > _STUCK:
             wrong.append(f"the queue stands still for {self._queue.silent_for():.0f} s")
-        if self._is_synced and now - self._leadership.last_alive > _STUCK:
+        if self._synced.is_set() and now - self._leadership.last_alive > _STUCK:
             wrong.append("the elector is silent")
         return wrong
 
     def unready(self) -> list[str]:
         """Why this replica could not take over now; standing by is ready."""
-        wrong = [] if self._is_synced else ["not everything is listed yet"]
+        wrong = [] if self._synced.is_set() else ["not everything is listed yet"]
         if self._certificates and not self._certificates.is_loaded:
             wrong.append(f"the webhook has no certificate in {self._settings.webhook_certificates}")
         return wrong
@@ -158,6 +158,7 @@ class Process:
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         return [
             *(reflector.run() for reflector in self._sources.reflectors),
+            self._follow_workflows(),
             self._sources.list_workflows_every(self._settings.resync_interval),
             self._note_synced(),
             self._lead(),
@@ -166,20 +167,32 @@ class Process:
             self._open_gate(),
         ]
 
+    async def _follow_workflows(self) -> None:
+        """Until kopf ends, which it never should."""
+        # Where kopf doesn't find the kind at its start it never looks again, without a word.
+        await workflows.until_served(self._client)
+        tasks = await workflows.follow(
+            self._access, self._sources.workflows, self._settings.namespaces
+        )
+        self._listen_to_signals()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
     async def _note_synced(self) -> None:
         await self._sources.synced()
-        self._is_synced = True
+        self._synced.set()
         log.info("everything is listed")
         await asyncio.Future()
 
     async def _lead(self) -> None:
         await self._gained.wait()
         metrics.record_leader(leads=True)
-        await self._sources.synced()
+        await self._synced.wait()
         await self._sources.resync(self._gained_at)
         for key in tuple(self._view.keys()):
             self._queue.add(key)
         log.info("working on %d Workflows", len(self._queue))
+        self._queue.last_taken = time.monotonic()
+        self._works = True
         await self._dispatcher.run()
 
     async def _open_gate(self) -> None:
@@ -207,8 +220,9 @@ class Process:
         await asyncio.to_thread(self._leadership.release, _RELEASE)
         log.info("the Lease is given back")
         await self._dispatcher.finish(self._settings.shutdown_grace)
-        async with asyncio.timeout(1.0):
-            await self._teller.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_EVENTS):
+                await self._teller.drain()
 
 
 def excluded(settings: Settings) -> frozenset[str]:
@@ -256,8 +270,13 @@ async def main(settings: Settings) -> int:
     access = await Access.load()
     log.info("Tidegate %s works with %s", __version__, access.server)
     async with Client(access) as client:
-        code = await Process(settings, access, client).run()
-        # kopf needs five seconds to take itself apart; nothing of it needs a tidy end.
-        log.info("bye")
-        sys.stderr.flush()
-        os._exit(code)
+        code = FAILED
+        try:
+            code = await Process(settings, access, client).run()
+            log.info("bye")
+        except Exception:
+            log.exception("the process failed")
+        finally:
+            # kopf needs five seconds to take itself apart; nothing of it needs a tidy end.
+            sys.stderr.flush()
+            os._exit(code)

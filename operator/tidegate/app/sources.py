@@ -13,7 +13,7 @@ from tidegate.cluster.memory import Wake
 from tidegate.cluster.ports import Raw
 from tidegate.cluster.reflector import HttpTransport, Lister, Reflector
 from tidegate.cluster.view import View
-from tidegate.errors import ApiError
+from tidegate.errors import ApiError, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,8 @@ class Sources:
             try:
                 await request()
             except ApiError as error:
-                log.warning("a list failed and is asked for again: %s", error)
+                hint = " (are Tidegate's CRDs installed?)" if isinstance(error, NotFound) else ""
+                log.warning("a list failed and is asked for again: %s%s", error, hint)
                 await asyncio.sleep(1.0)
             else:
                 return

@@ -6,6 +6,7 @@ and ends when kopf does.
 """
 
 import asyncio
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,14 @@ import kopf
 
 from tidegate import constants as c
 from tidegate.cluster.access import Access
+from tidegate.cluster.client import Client, Request
 from tidegate.cluster.reflector import Lister
+from tidegate.errors import ApiError
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY = 0.5
+"""Seconds between two looks for the CRD."""
 
 
 class _NoDiffBase(kopf.DiffBaseStorage):
@@ -97,6 +105,31 @@ async def follow(
     )
 
 
-async def until_the_end(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Return when kopf has ended, for whatever reason; it never should."""
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+async def until_served(client: Client) -> None:
+    """Return once the API server says that it serves Workflows."""
+    told = False
+    while not await _is_served(client):
+        if not told:
+            log.warning("the API server knows no Workflows yet: waiting for Tidegate's CRDs")
+        told = True
+        await asyncio.sleep(_LOOK_EVERY)
+
+
+async def _is_served(client: Client) -> bool:
+    """Whether discovery, which lags behind the resource itself, names it in both its lists."""
+    try:
+        groups = await _get(client, "/apis")
+        if not any(group.get("name") == c.GROUP for group in groups.get("groups") or ()):
+            return False
+        version = await _get(client, f"/apis/{c.API_VERSION}")
+    except ApiError as error:
+        log.debug("discovery failed: %s", error)
+        return False
+    return any(one.get("name") == c.PLURAL for one in version.get("resources") or ())
+
+
+async def _get(client: Client, path: str) -> Mapping[str, Any]:
+    answer: Mapping[str, Any] = await client.send(
+        Request(verb="GET", resource="discovery", path=path)
+    )
+    return answer

@@ -101,6 +101,7 @@ class Teller:
         level = logging.WARNING if note.warning else logging.INFO
         fields = {"workflow": str(workflow.key), "reason": note.kind.value}
         fields |= {"node": note.node} if note.node else {}
+        fields |= {"attempt": str(note.attempt)} if note.attempt else {}
         log.log(level, "%s", note.message, extra=fields)
 
     def _put(self, workflow: WorkflowFact, note: Note) -> None:

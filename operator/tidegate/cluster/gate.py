@@ -103,10 +103,11 @@ class Gate:
         self._flying: deque[datetime] = deque()
 
     def admit(self, key: WorkflowKey, wanted: int) -> int:
-        """How many of ``wanted`` creations may leave now."""
+        """How many of ``wanted`` creations may leave now; with 0 the key gives its place up."""
         now = self._clock.now()
         granted, _ = self._grants.pop(key, (0, now))
         self._bucket.take(-granted)
+        self._expire_grants(now)
         admitted = min(granted, wanted)
         if all(other == key for other in self._waiting):
             admitted = max(admitted, min(wanted, self._room(now)))
@@ -117,6 +118,10 @@ class Gate:
         else:
             self._waiting.drop(key)
         return admitted
+
+    def forget(self, key: WorkflowKey) -> None:
+        """The Workflow is gone, or will create nothing more: its place and its room are free."""
+        self.admit(key, 0)
 
     def answered(self) -> None:
         """A creation that was admitted got its answer, which is in the view."""
@@ -155,7 +160,9 @@ class Gate:
         return max(0, min(self._bucket.level(now), free))
 
     def _expire_grants(self, now: datetime) -> None:
+        """Who was woken for room and didn't come has no use for more; it may ask again."""
         for key, (count, at) in tuple(self._grants.items()):
             if now - at > _GRANT_HOLDS:
                 del self._grants[key]
                 self._bucket.take(-count)
+                self._waiting.drop(key)

@@ -1,7 +1,7 @@
 """Creates, stops, removes and looks for Jobs; answers enter the view before they are returned."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from tidegate import constants as c
@@ -24,6 +24,7 @@ from tidegate.errors import (
 )
 from tidegate.facts.job import job_fact
 from tidegate.facts.model import Answer, AnswerKind, JobFact, WorkflowFact
+from tidegate.facts.raw import controller, mapping
 
 
 class Hands:
@@ -162,13 +163,27 @@ class Hands:
         uids = self._view.job_uids(workflow.uid, attempt)
         try:
             name = job_name(workflow.key.name, workflow.uid, attempt)
-            self._view.learn_job(await self._api.get_job(namespace, name))
+            raw = await self._api.get_job(namespace, name)
         except NotFound:
             pass
+        else:
+            self._view.learn_job(raw)
+            self._object_to_half_ours(raw, workflow, uids)
         lists = await asyncio.gather(*(self._api.list_pods(namespace, uid) for uid in uids))
         for raw in (raw for pods in lists for raw in pods):
             self._view.learn_pod(raw)
+            over = mapping(raw.get("status")).get("phase") in ("Succeeded", "Failed")
+            if not over and not self._view.holds_pod(raw["metadata"]["uid"]):
+                raise TryAgain(_half_ours("pod", namespace, raw))
         self._view.learn_gone(workflow.uid, attempt, uids, token)
+
+    def _object_to_half_ours(self, raw: Raw, workflow: WorkflowFact, uids: Collection[str]) -> None:
+        """A Job of ours that somebody took labels or owner from is there, and so isn't gone."""
+        uid = raw["metadata"]["uid"]
+        owner = controller(mapping(raw.get("metadata"))).get("uid")
+        ours = uid in uids or owner == workflow.uid
+        if ours and not self._view.holds_job(uid):
+            raise TryAgain(_half_ours("Job", workflow.key.namespace, raw))
 
     def _wake_all(self, wakes: Iterable[Wake]) -> None:
         for wake in wakes:
@@ -202,6 +217,13 @@ def _refusal(error: ApiError) -> AnswerKind:
         if error.reason == "NamespaceTerminating" or _TERMINATING in error.message:
             return AnswerKind.TERMINATING
     return AnswerKind.REFUSED if isinstance(error, Refused) else AnswerKind.UNAVAILABLE
+
+
+def _half_ours(kind: str, namespace: str, raw: Raw) -> str:
+    return (
+        f"{kind} {namespace}/{raw['metadata']['name']} runs an attempt, but has lost labels or its "
+        f"owner: its Workflow waits until they are put back or the {kind} is deleted"
+    )
 
 
 _TERMINATING = "because it is being terminated"

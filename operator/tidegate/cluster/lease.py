@@ -216,7 +216,11 @@ class Leadership:
         led = False
         while not stop.is_set():
             self.last_alive = time.monotonic()
-            leads = await self._look(elector)
+            patience = elector.remaining if led else self._times.renew
+            if patience == 0.0:
+                self._lost("it was not renewed in time: the process was held up, or had no answers")
+                return
+            leads = await self._look(elector, patience)
             if leads and not led:
                 led = True
                 log.info("leading as %s", elector.identity)
@@ -228,11 +232,10 @@ class Leadership:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause)
 
-    async def _look(self, elector: Elector) -> bool:
+    async def _look(self, elector: Elector, patience: float) -> bool:
         """Whether the Lease is held after a look, which ends while it can still be relied on."""
-        patience = min(self._times.renew / 2, elector.remaining or self._times.renew)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(min(self._times.renew / 2, patience)):
                 return await elector.look()
         except (ApiError, TimeoutError) as error:
             log.warning("looking at the Lease failed: %s", str(error) or "no answer in time")

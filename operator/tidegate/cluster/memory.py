@@ -79,6 +79,11 @@ def uid_of(raw: Raw) -> str:
     return text(mapping(raw.get("metadata")).get("uid"))
 
 
+def is_deleting(raw: Raw) -> bool:
+    """Whether ``metadata.deletionTimestamp`` is set."""
+    return text(mapping(raw.get("metadata")).get("deletionTimestamp")) != ""
+
+
 def version_of(raw: Raw) -> int:
     """``metadata.resourceVersion`` as a number."""
     return version_number(text(mapping(raw.get("metadata")).get("resourceVersion")))
@@ -102,6 +107,8 @@ class Memory:
         self.pods: dict[str, PodEntry] = {}
         self.podless: dict[str, AttemptId] = {}
         """Jobs that the Job controller owes a pod."""
+        self.unexplained: dict[str, AttemptId] = {}
+        """Jobs that failed without any pod, and nobody asked why."""
         self.dead = Dead()
         self._limbo: dict[str, set[str]] = {}
         """Pods whose Job isn't known yet, by the Job's uid."""
@@ -192,8 +199,11 @@ class Memory:
             row.attempts[attempt] = after
         if before.job:
             self.podless.pop(before.job.uid, None)
+            self.unexplained.pop(before.job.uid, None)
         if after.job and rows.waits_for_pod(after):
             self.podless[after.job.uid] = attempt
+        elif after.job and rows.ended_unexplained(after):
+            self.unexplained[after.job.uid] = attempt
         self._drop_if_empty(row)
         if before == after:
             return []

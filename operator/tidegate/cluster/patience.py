@@ -19,12 +19,14 @@ class Patience:
     def __init__(self) -> None:
         self._resting: dict[str, dict[AttemptId, tuple[Answer, timedelta]]] = {}
 
-    def recall(self, uid: str, attempt: AttemptId, now: datetime) -> Answer | None:
-        """The last answer, while its rest lasts; None if the attempt may be tried."""
-        answer, _ = self._resting.get(uid, {}).get(attempt, (None, None))
-        if answer is None or answer.again_at is None or answer.again_at <= now:
-            return None
-        return answer
+    def resting(self, uid: str, now: datetime) -> dict[AttemptId, Answer]:
+        """The last answers of the Workflow's attempts whose rest lasts."""
+        answers = self._resting.get(uid, {})
+        return {
+            attempt: answer
+            for attempt, (answer, _) in answers.items()
+            if answer.again_at is not None and now < answer.again_at
+        }
 
     def note(self, uid: str, attempt: AttemptId, answer: Answer) -> Answer:
         """The answer with the time of the next try, twice as far away as the last one was."""

@@ -84,8 +84,12 @@ class Gate(Protocol):
         """How many of ``wanted`` creations may leave now; asked again, the key keeps its turn.
 
         A key that got fewer than it wanted is woken when there is room, in fair turns over
-        namespaces and Workflows.
+        namespaces and Workflows. One that wants none any more says so with 0: else room is kept
+        for it.
         """
+
+    def forget(self, key: WorkflowKey) -> None:
+        """The Workflow is gone, or will create nothing more: its place and its room are free."""
 
 
 class Hands(Protocol):

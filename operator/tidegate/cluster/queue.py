@@ -15,6 +15,7 @@ HOT, CALM = "hot", "calm"
 
 _FIRST_BACKOFF = 0.1
 _MOST_BACKOFF = 60.0
+_STALE_TIMERS = 64
 _LEAST_PAUSE = 0.5
 """Seconds that a key which failed is left alone, whatever happens; then any event wakes it."""
 
@@ -73,6 +74,8 @@ class Queue:
         if due is not None and due <= at:
             return
         self._due[key] = at
+        if len(self._timers) > 2 * len(self._due) + _STALE_TIMERS:
+            self._drop_stale_timers()
         heapq.heappush(self._timers, (at, next(self._serial), key))
         self._changed.set()
 
@@ -139,6 +142,11 @@ class Queue:
             if self._due.get(key) == at:
                 del self._due[key]
                 self.add(key)
+
+    def _drop_stale_timers(self) -> None:
+        """Each time that was brought forward, or put off again, has left an entry behind."""
+        self._timers = [(at, next(self._serial), key) for key, at in self._due.items()]
+        heapq.heapify(self._timers)
 
     async def _wait(self) -> None:
         timeout = None

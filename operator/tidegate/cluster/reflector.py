@@ -18,7 +18,7 @@ from tidegate.cluster.client import Client, Request, error_of_event
 from tidegate.cluster.guard import patiently
 from tidegate.cluster.memory import Wake
 from tidegate.cluster.ports import Raw
-from tidegate.errors import ApiError
+from tidegate.errors import ApiError, TryAgain
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ _SILENCE = 100.0
 """Seconds without so much as a bookmark, which comes every minute, after which a watch is dead."""
 _WATCH_LASTS = (240, 360)
 """Seconds after which the server is asked to end a watch; spread, so that they don't all end."""
+_TOO_SHORT = 1.0
+"""Seconds; a watch that ended earlier and told nothing has failed."""
 _BACKOFF = (0.2, 20.0)
 """Seconds before a failed watch or list is tried again: at first, and at most."""
 
@@ -180,14 +182,15 @@ class Reflector:
 
     async def _watch(self, version: str) -> str:
         """Follow until the server ends the watch; returns where to go on."""
+        began, heard = time.monotonic(), False
         try:
             async with contextlib.aclosing(_closable(self.lister.watch(version))) as events:
                 async for event in events:
                     self.last_alive = time.monotonic()
-                    self._failures = 0
                     kind, raw = event["type"], event["object"]
                     if kind == "ERROR":
                         raise error_of_event(raw)
+                    self._failures, heard = 0, True
                     version = raw["metadata"]["resourceVersion"]
                     if kind != "BOOKMARK":
                         self.lister.event(kind, raw)
@@ -195,6 +198,9 @@ class Reflector:
             if error.status == _GONE:
                 raise
             await self._pause(error)
+        else:
+            if not heard and time.monotonic() - began < _TOO_SHORT:
+                await self._pause(TryAgain("the server ended the watch at once"))
         return version
 
     async def _pause(self, error: ApiError | None) -> None:

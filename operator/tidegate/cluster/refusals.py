@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from tidegate.cluster.ports import Api
 from tidegate.cluster.view import Podless, View, Wake
-from tidegate.errors import ApiError
+from tidegate.errors import ApiError, Refused
 from tidegate.facts.event import refusal
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,10 @@ class _Watched:
 
 
 class Refusals:
-    """Looks after the view's Jobs without pods."""
+    """Looks after the view's Jobs without pods.
+
+    That nothing is there is an answer, too: only then may time be counted against an attempt.
+    """
 
     def __init__(
         self,
@@ -54,7 +57,8 @@ class Refusals:
     async def ask_where_due(self) -> None:
         """Ask about every Job that has been without a pod for long enough."""
         now = self._monotonic()
-        podless = {job.job_uid: job for job in self._view.podless()}
+        concerned = (*self._view.podless(), *self._view.unexplained())
+        podless = {job.job_uid: job for job in concerned}
         for uid in self._watched.keys() - podless.keys():
             del self._watched[uid]
         due: list[Podless] = []
@@ -69,10 +73,13 @@ class Refusals:
     async def _ask(self, job: Podless) -> None:
         try:
             events = await self._api.list_job_events(job.workflow.namespace, job.job_uid)
+        except Refused as error:
+            # They will never tell: nothing may wait for them.
+            log.warning("the events of Job %s can't be read: %s", job.job_uid, error)
+            events = ()
         except ApiError as error:
             log.debug("the events of Job %s can't be read: %s", job.job_uid, error)
             return
         words = refusal((cast("dict[str, Any]", event) for event in events), job.job_uid)
-        if words:
-            for wake in self._view.learn_refusal(job.job_uid, words):
-                self._wake(wake)
+        for wake in self._view.learn_refusal(job.job_uid, words or ""):
+            self._wake(wake)

@@ -22,7 +22,7 @@ from tidegate.facts.model import (
 )
 
 _DISRUPTION = "DisruptionTarget"
-_LIVE = frozenset({"Running", "Waiting", "Suspended"})
+LIVE_PHASES = frozenset({"Running", "Waiting", "Suspended"})
 
 
 def lean_job(job: JobFact, owner_uid: str, attempt: AttemptId) -> JobFact:
@@ -99,8 +99,11 @@ def without_pod(before: AttemptFact, pod: PodFact) -> AttemptFact:
 
 
 def with_refusal(before: AttemptFact, words: str) -> AttemptFact:
-    """The attempt once its Job's events told why it has no pod."""
-    return replace(before, refusal=words)
+    """The attempt once its Job's events were asked why it has no pod.
+
+    Events live for an hour: where they are silent by now, what they told earlier still holds.
+    """
+    return replace(before, refusal=words or before.refusal or "")
 
 
 def proven_without_job(before: AttemptFact) -> AttemptFact:
@@ -114,11 +117,30 @@ def waits_for_pod(fact: AttemptFact) -> bool:
     job = fact.job
     return (
         job is not None
-        and not fact.pods
-        and (fact.last_pod is None or fact.last_pod.job_uid != job.uid)
+        and _never_had_pod(fact, job)
         and job.end is None
         and not (job.suspended or job.deleting)
     )
+
+
+def ended_unexplained(fact: AttemptFact) -> bool:
+    """Whether the Job failed without any pod that was seen, and nobody asked its events why."""
+    job = fact.job
+    return (
+        job is not None
+        and fact.refusal is None
+        and _never_had_pod(fact, job)
+        and job.end is not None
+        and not job.end.succeeded
+    )
+
+
+def _never_had_pod(fact: AttemptFact, job: JobFact) -> bool:
+    """Whether no pod of the Job's present start was seen; a suspended one may have had others."""
+    last = fact.last_pod
+    if fact.pods or last is None or last.job_uid != job.uid:
+        return not fact.pods
+    return job.started_at is not None and last.created_at < job.started_at
 
 
 def _settled(fact: AttemptFact) -> AttemptFact:
@@ -206,7 +228,7 @@ class Row:
         self._fact = fact
         self.phase = _phase(fact)
         self.run = _run(fact)
-        if fact is not None and self.phase not in _LIVE:
+        if fact is not None and self.phase not in LIVE_PHASES:
             self._packed = zlib.compress(orjson.dumps([fact.spec, fact.status]), 1)
             self._fact = replace(fact, spec=EMPTY, status=EMPTY)
 

@@ -18,6 +18,7 @@ from tidegate.cluster.memory import (
     Observer,
     PodEntry,
     Wake,
+    is_deleting,
     uid_of,
     version_number,
     version_of,
@@ -33,7 +34,7 @@ __all__ = ["Podless", "View", "Wake"]
 
 
 class Podless(NamedTuple):
-    """A Job that the Job controller owes a pod."""
+    """A Job that has no pod."""
 
     workflow: WorkflowKey
     workflow_uid: str
@@ -80,12 +81,13 @@ class View:
 
     def podless(self) -> Iterator[Podless]:
         """Jobs that are neither suspended nor ended and have no pod yet."""
-        for uid, attempt in tuple(self._memory.podless.items()):
-            row = self._memory.jobs[uid].row
-            fact = row.attempts[attempt]
-            if fact.job is not None:
-                created_at, refused = fact.job.created_at, fact.refusal is not None
-                yield Podless(row.key, row.uid, attempt, uid, created_at, refused)
+        return self._without_pod(self._memory.podless)
+
+    def unexplained(self) -> Iterator[Podless]:
+        """Jobs of runs that are on which ended without any pod, and nobody asked why."""
+        for one in self._without_pod(self._memory.unexplained):
+            if self._memory.rows[one.workflow_uid].phase in rows.LIVE_PHASES:
+                yield one
 
     def job_uids(self, workflow_uid: str, attempt: AttemptId) -> frozenset[str]:
         """Every Job that is or was known to be the attempt's."""
@@ -183,11 +185,17 @@ class View:
         return self._memory.put_job(entry, fact)
 
     def job_gone(self, raw: ports.Raw) -> list[Wake]:
-        """A Job was deleted, or has lost the labels that made it ours."""
+        """A Job was deleted, or lost the labels by which it is followed: the event is the same.
+
+        Both times it holds the Job as it was before, so it proves a deletion only of a Job that
+        was being deleted already.
+        """
         wakes = self.job_seen(raw)
         uid = uid_of(cast("Raw", raw))
-        self._memory.dead.add(uid)
-        return wakes + self._memory.drop_job(uid, proven=True)
+        proven = is_deleting(cast("Raw", raw))
+        if proven:
+            self._memory.dead.add(uid)
+        return wakes + self._memory.drop_job(uid, proven=proven)
 
     def jobs_listed(
         self, token: int, items: Sequence[ports.Raw], namespace: str | None = None
@@ -217,14 +225,23 @@ class View:
         self._memory.dead.add(uid)
         return self._memory.drop_job(uid, proven=True)
 
+    def holds_job(self, uid: str) -> bool:
+        """Whether a Job with this uid is known to be there."""
+        entry = self._memory.jobs.get(uid)
+        return entry is not None and entry.present
+
     def job_is_gone(self, uid: str) -> bool:
         """Whether the Job with this uid is known to have been deleted."""
         return uid in self._memory.dead
 
     def learn_refusal(self, job_uid: str, words: str) -> list[Wake]:
-        """The Job controller told why it can't create a pod of this Job."""
-        entry = self._memory.jobs.get(job_uid)
-        if entry is None or job_uid not in self._memory.podless:
+        """The Job's events were asked why it has no pod; ``words`` is empty where they are silent.
+
+        Of no concern once it has one.
+        """
+        memory = self._memory
+        entry = memory.jobs.get(job_uid)
+        if entry is None or not (job_uid in memory.podless or job_uid in memory.unexplained):
             return []
         before = entry.row.attempts[entry.attempt]
         return self._memory.change(entry.row, entry.attempt, rows.with_refusal(before, words))
@@ -274,6 +291,10 @@ class View:
         """An answer told of a pod."""
         return self.pod_seen(raw)
 
+    def holds_pod(self, uid: str) -> bool:
+        """Whether a pod with this uid is known to be there."""
+        return uid in self._memory.pods
+
     # Proof
 
     def learn_gone(
@@ -299,6 +320,14 @@ class View:
                 memory.drop_pod(pod.uid)
         fact = row.attempts.get(attempt, UNPROVEN)
         memory.change(row, attempt, rows.proven_without_job(fact))
+
+    def _without_pod(self, jobs: Mapping[str, AttemptId]) -> Iterator[Podless]:
+        for uid, attempt in tuple(jobs.items()):
+            row = self._memory.jobs[uid].row
+            fact = row.attempts[attempt]
+            if fact.job is not None:
+                created_at, refused = fact.job.created_at, bool(fact.refusal)
+                yield Podless(row.key, row.uid, attempt, uid, created_at, refused)
 
     def _is_ours(self, job: JobFact, key: WorkflowKey) -> bool:
         row = self._memory.rows.get(job.owner_uid)

@@ -13,8 +13,6 @@ from tidegate.engine.reasons import NOT_COUNTED, Reason
 from tidegate.engine.retry import Again, Failed, next_try
 from tidegate.engine.step import Role
 
-_MAY_HEAL = ("Unschedulable", "SchedulingGated", "ErrImagePull", "ImagePullBackOff")
-
 
 def after_failure(
     name: str, node: NodeStatus, role: Role, context: Context, verdict: Verdict
@@ -25,13 +23,14 @@ def after_failure(
     node = with_failure(node, verdict, failed_at)
     if verdict.reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
         return cancelled(node, verdict.reason, failed_at)
+    where_logs_are = messages.logs(context.workflow.key, name)
     if not role.may_retry:
-        return failed_finally(node, failed_at)
+        return failed_finally(node, failed_at, where_logs_are)
     again = _next_try(name, node, role, context, (verdict, failed_at))
     if again is not None:
         return again
     if role.fallback is None or node.standby:
-        return failed_finally(node, failed_at)
+        return failed_finally(node, failed_at, where_logs_are)
     return falls_back(node, role.fallback)
 
 
@@ -64,7 +63,7 @@ def _next_try(
             reason=verdict.reason,
             exit_code=verdict.exit_code if verdict.container == MAIN_CONTAINER else None,
             ended_at=failed_at,
-            may_heal=verdict.message == "" or any(w in verdict.message for w in _MAY_HEAL),
+            may_heal=verdict.may_heal and not (node.job is not None and node.job.hopeless),
         ),
         retries=node.retries,
         disruptions=node.disruptions,

@@ -104,7 +104,7 @@ def _wound_down(
         case NodePhase.RUNNING:
             return node if allowed.stop is None else transitions.ending(node, allowed.stop)
         case NodePhase.RETRYING if not allowed.retry:
-            if ending is not None and ending.cause == "Failure":
+            if ending is not None and ending.cause == "Failure" and node.failures:
                 return transitions.failed_finally(node, now)
             return transitions.cancelled(node, allowed.stop or Reason.CANCELLED, now)
         case NodePhase.PENDING:

@@ -1,7 +1,7 @@
 """Handlers: standbys that run when the run is about to end, one after another."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from tidegate.api.status import LIVE_PHASES, NodePhase, NodeStatus, Phase, WorkflowStatus
@@ -10,7 +10,7 @@ from tidegate.constants import MAX_RUN_OUTPUT_BYTES
 from tidegate.engine import node as transitions
 from tidegate.engine import task as tasks
 from tidegate.engine.context import Context
-from tidegate.engine.messages import clip
+from tidegate.engine.messages import clip, failed_finally
 from tidegate.engine.outputs import size_of
 from tidegate.engine.reasons import Reason
 from tidegate.engine.step import NodeStep, Role
@@ -33,10 +33,16 @@ def needed_handlers(workflow: ValidatedWorkflow, phase: Phase, *, cancelled_now:
     return [*on_error, *workflow.spec.on_exit]
 
 
-def role(workflow: ValidatedWorkflow, name: str, nodes: Mapping[str, NodeStatus]) -> Role:
+def role(context: Context, name: str, nodes: Mapping[str, NodeStatus]) -> Role:
     """A handler has no fallback, and forgives disruptions only if it has a retry of its own."""
-    room = MAX_RUN_OUTPUT_BYTES - sum(size_of(node.outputs) for node in nodes.values())
-    return Role(workflow.standbys[name], forgives_disruptions=False, nodes=nodes, room=room)
+    ending = context.recorded.ending
+    return Role(
+        context.workflow.standbys[name],
+        forgives_disruptions=False,
+        nodes=nodes,
+        room=MAX_RUN_OUTPUT_BYTES - sum(size_of(node.outputs) for node in nodes.values()),
+        abandons_lost_pods=ending is not None and ending.cause == "CancelNow",
+    )
 
 
 def next_handler(context: Context, status: WorkflowStatus) -> tuple[str, NodeStep] | None:
@@ -45,7 +51,7 @@ def next_handler(context: Context, status: WorkflowStatus) -> tuple[str, NodeSte
         node = status.nodes.get(name)
         if node is None or node.phase.has_ended:
             continue
-        its_role = role(context.workflow, name, status.nodes)
+        its_role = role(context, name, status.nodes)
         step = tasks.step_task(name, node, its_role, context)
         if step.wants is not None:
             step = tasks.adopt(name, node, its_role, context) or step
@@ -90,12 +96,12 @@ def handler_env(context: Context) -> tuple[tuple[str, str], ...]:
     """What a handler is told of the run, from recorded status."""
     status = context.recorded
     phase = status.outcome.phase if status.outcome is not None else Phase.FAILED
-    return (("TIDEGATE_ERRORS", errors_json(status)), ("TIDEGATE_PHASE", str(phase)))
+    errors = errors_json(failed_nodes(status, context.workflow.tasks))
+    return (("TIDEGATE_ERRORS", errors), ("TIDEGATE_PHASE", str(phase)))
 
 
-def errors_json(status: WorkflowStatus) -> str:
-    """Every node that failed, first cause first, as JSON of at most 8 KiB."""
-    failed = failed_nodes(status)
+def errors_json(failed: Sequence[tuple[str, NodeStatus]]) -> str:
+    """Nodes that failed as JSON of at most 8 KiB; the last ones are left out where they must."""
     for message_length in (1024, 256, 64, 0):
         text = json.dumps([_error(n, node, message_length) for n, node in failed])
         if len(text.encode()) <= _MAX_ERRORS:
@@ -106,10 +112,14 @@ def errors_json(status: WorkflowStatus) -> str:
     return text
 
 
-def failed_nodes(status: WorkflowStatus) -> list[tuple[str, NodeStatus]]:
-    """The nodes that failed, the first cause first, the others as they ended."""
+def failed_nodes(status: WorkflowStatus, among: Container[str]) -> list[tuple[str, NodeStatus]]:
+    """Those of ``among`` that failed, the first cause first, the others as they ended."""
     first = status.ending.node if status.ending is not None else None
-    failed = [(n, node) for n, node in status.nodes.items() if node.phase is NodePhase.FAILED]
+    failed = [
+        (name, node)
+        for name, node in status.nodes.items()
+        if node.phase is NodePhase.FAILED and name in among
+    ]
     return sorted(
         failed,
         key=lambda item: (
@@ -124,8 +134,9 @@ def _error(name: str, node: NodeStatus, message_length: int) -> dict[str, Any]:
     error: dict[str, Any] = {"node": name, "reason": node.reason}
     if node.exit_code is not None:
         error["exitCode"] = node.exit_code
-    if message_length and node.message:
-        error["message"] = clip(node.message, message_length)
+    message = failed_finally(node) if node.failures else node.message
+    if message_length and message:
+        error["message"] = clip(message, message_length)
     if node.standby:
         error["servedBy"] = node.standby
     return error

@@ -1,28 +1,23 @@
 """The plan while no run is on: beginning, leftovers of the last run, requests, time to live."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from tidegate.api.spec import RerunPolicy
 from tidegate.api.status import Phase, WorkflowStatus
 from tidegate.engine import strays
 from tidegate.engine.context import Context
 from tidegate.engine.control import Controlled, consumed, control
+from tidegate.engine.messages import annotate
 from tidegate.engine.model import Plan
 from tidegate.engine.reasons import RunReason
 from tidegate.engine.retention import removals
-from tidegate.engine.run_begin import begin, has_begun
+from tidegate.engine.run_begin import begin, has_begun, is_over
 from tidegate.engine.seal import definition_changed, sealed
+from tidegate.engine.ttl import time_to_live
 
 
 def plan_idle(context: Context) -> Plan:
     """The next step of a Workflow that has no run that is on."""
-    if context.facts.namespace_excluded:
-        words = "the operator leaves this namespace alone (its setting excludedNamespaces)"
-        status = context.recorded
-        if not has_begun(status):
-            status = _pending(context, RunReason.NAMESPACE_EXCLUDED, words)
-        return _finished_plan(context, Controlled(status))
     controlled = control(context)
     if controlled.status.run == context.recorded.run and not has_begun(controlled.status):
         controlled = _try_to_begin(context, controlled)
@@ -40,7 +35,7 @@ def _try_to_begin(context: Context, controlled: Controlled) -> Controlled:
     if context.fact.restored:
         words = (
             "restored from a backup without its status; nothing runs until it is asked for: "
-            f"kubectl annotate twf {context.workflow.key.name} tidegate.dev/rerun=all@restored"
+            f"{annotate(context.workflow.key, 'rerun=all@restored')}"
         )
         return replace(controlled, status=_pending(context, RunReason.RESTORED, words, status))
     if context.workflow.spec.suspend:
@@ -51,13 +46,14 @@ def _try_to_begin(context: Context, controlled: Controlled) -> Controlled:
 
 
 def _pending(
-    context: Context, reason: RunReason, message: str, status: WorkflowStatus | None = None
+    context: Context, reason: RunReason, message: str, status: WorkflowStatus
 ) -> WorkflowStatus:
-    return (status or context.recorded).model_copy(
+    return status.model_copy(
         update={
             "phase": Phase.PENDING,
             "reason": str(reason),
             "message": message,
+            "finished_at": None,
             "progress": f"0/{len(context.workflow.tasks)}",
         }
     )
@@ -69,30 +65,32 @@ def _changed_on_purpose(context: Context) -> bool:
     return definition_changed(context, context.recorded)
 
 
+def plan_excluded(context: Context) -> Plan:
+    """Nothing is done in a namespace that the operator is told to leave alone."""
+    status = context.recorded
+    if has_begun(status):
+        return Plan(status)
+    words = "the operator leaves this namespace alone (its setting excludedNamespaces)"
+    status = _pending(context, RunReason.NAMESPACE_EXCLUDED, words, status)
+    return sealed(context, status, Plan(status))
+
+
 def _finished_plan(context: Context, controlled: Controlled) -> Plan:
     status = controlled.status
-    final = status.phase is not None and status.phase.is_final
-    ends = tuple(strays.ends(context)) if has_begun(context.recorded) else ()
-    prove = tuple(strays.orphans_to_prove(context)) if has_begun(context.recorded) else ()
-    wake_at, delete = _time_to_live(context, status) if final else (None, False)
+    began = has_begun(context.recorded)
+    seconds = context.workflow.spec.ttl_seconds_after_finished
+    wake_at, delete = time_to_live(seconds, status, context.now)
+    removes, remove_at = removals(context) if is_over(status) else ((), None)
     return sealed(
         context,
         status,
         Plan(
             status=status,
-            ends=ends,
-            removes=tuple(removals(context)) if final else (),
-            prove=prove,
+            ends=tuple(strays.ends(context)) if began else (),
+            removes=removes,
+            prove=tuple(strays.orphans_to_prove(context)) if began else (),
             notes=controlled.notes,
-            wake_at=wake_at,
+            wake_at=min(filter(None, (wake_at, remove_at)), default=None),
             delete_workflow=delete and context.recorded == status,
         ),
     )
-
-
-def _time_to_live(context: Context, status: WorkflowStatus) -> tuple[datetime | None, bool]:
-    seconds = context.workflow.spec.ttl_seconds_after_finished
-    if seconds is None or status.finished_at is None:
-        return None, False
-    at = status.finished_at + timedelta(seconds=seconds)
-    return (None, True) if context.now >= at else (at, False)

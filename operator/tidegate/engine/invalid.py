@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from tidegate.api.status import Phase, Requests, WorkflowStatus
+from tidegate.api.status import LIVE_PHASES, Phase, Requests, WorkflowStatus
 from tidegate.constants import ANNOTATION_CANCEL, ANNOTATION_RERUN
 from tidegate.engine.conditions import ReadyNote, conditions
 from tidegate.engine.control import remembered
@@ -11,6 +11,7 @@ from tidegate.engine.messages import clip
 from tidegate.engine.model import Note, NoteKind, Plan
 from tidegate.engine.reasons import RunReason
 from tidegate.engine.run_begin import has_begun
+from tidegate.engine.ttl import time_to_live
 from tidegate.errors import Fault
 from tidegate.facts.model import WorkflowFact
 
@@ -22,7 +23,7 @@ def plan_invalid(
 ) -> Plan:
     """Before the first run the Workflow is Failed/InvalidSpec; after it only Ready tells of it."""
     message = clip("invalid spec: " + "; ".join(map(str, faults)), _MAX_MESSAGE)
-    after, requests = _consumed(fact, status)
+    after, requests = (status, []) if status.phase in LIVE_PHASES else _consumed(fact, status)
     told = [_ignored(which) for which in requests] if status.phase is not None else []
     if not has_begun(status) and status.phase is not Phase.CANCELLED:
         if (status.reason, status.message) != (RunReason.INVALID_SPEC, message):
@@ -40,7 +41,19 @@ def plan_invalid(
     after = after.model_copy(
         update={"conditions": conditions(after, now, suspended=False, ready=ready)}
     )
-    return Plan(after, decides=after != status, notes=tuple(told))
+    wake_at, delete = time_to_live(_seconds(fact), after, now)
+    return Plan(
+        after,
+        decides=after != status,
+        notes=tuple(told),
+        wake_at=wake_at,
+        delete_workflow=delete and after == status,
+    )
+
+
+def _seconds(fact: WorkflowFact) -> int | None:
+    seconds = fact.spec.get("ttlSecondsAfterFinished")
+    return seconds if isinstance(seconds, int) else None
 
 
 def _consumed(fact: WorkflowFact, status: WorkflowStatus) -> tuple[WorkflowStatus, list[str]]:

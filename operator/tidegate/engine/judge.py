@@ -17,6 +17,11 @@ from tidegate.facts.model import AttemptFact, ContainerEnd, Existence, JobEnd, J
 NODE_LOST_AFTER = timedelta(minutes=2)
 """A pod still there so long after its deletionTimestamp can't be confirmed stopped."""
 
+_MAY_HEAL = ("Unschedulable", "SchedulingGated", "ErrImagePull", "ImagePullBackOff")
+_LOST_TRACK = ("ContainerStatusUnknown", "Unknown")
+"""Reasons of containers whose end nobody saw: the kubelet or its machine was restarted."""
+_KILLED = (137, 143)
+"""Exit codes of a program that SIGKILL or SIGTERM ended: they tell of the kill, not of it."""
 _EXIT_CODE = re.compile(r"Container (\S+) for pod \S+ failed with exit code (\d+)")
 """Words of the Job controller for a rule of the podFailurePolicy that looks at exit codes."""
 
@@ -28,6 +33,7 @@ class _Cause(NamedTuple):
     message: str = ""
     exit_code: int | None = None
     container: str = MAIN_CONTAINER
+    may_heal: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +46,16 @@ class Live:
     """The attempt has a Job that may still run something."""
 
     started: bool = False
-    """Whether ``main`` has started."""
+    """Whether ``main`` has started, and with it all ordinary containers of the pod."""
     clock_from: datetime | None = None
     """Since when ``startTimeout`` counts; None while that clock stands."""
     suspended: bool = False
     blocked: str | None = None
     """Why its pod can't start, as ``<reason>: <message>``."""
     refusal: str | None = None
-    """Why it has no pod: the words of the Job's FailedCreate event."""
+    """Why it has no pod: the words of the Job's FailedCreate event; empty where there is none."""
+    podless: bool = False
+    """Whether no pod was seen since the Job's present start."""
     helpers: tuple[str, ...] = ()
     """Containers that run on although main has ended."""
     stuck: PodFact | None = None
@@ -66,6 +74,8 @@ class Verdict:
     finished_at: datetime | None = None
     container: str = MAIN_CONTAINER
     """The container whose exit code it is."""
+    may_heal: bool = True
+    """For StartTimeout: whether trying again may help (no room, an image that can't be pulled)."""
     told: str | None = None
     """The termination message of main after a success; None where no pod tells."""
 
@@ -168,10 +178,11 @@ def _live(fact: AttemptFact, pod: PodFact | None) -> Live:
             clock_from=None if job is None or suspended or had_pod else job.started_at,
             suspended=suspended,
             refusal=fact.refusal,
+            podless=not had_pod,
             stuck=stuck,
         )
     return Live(
-        started=pod.main_started_at is not None,
+        started=pod.main_started_at is not None and pod.phase != "Pending",
         clock_from=None if suspended else _start_clock(job, pod),
         suspended=suspended,
         blocked=pod.blocked,
@@ -232,6 +243,7 @@ def _failed(cause: _Cause, started_at: datetime | None, finished_at: datetime | 
         started_at=started_at,
         finished_at=finished_at,
         container=cause.container,
+        may_heal=cause.may_heal,
     )
 
 
@@ -244,12 +256,12 @@ def _pod_failure(pod: PodFact) -> _Cause:
     if pod.reason == "DeadlineExceeded":
         if pod.main_started_at is not None:
             return _Cause(Reason.TIMEOUT, "its timeout was over")
-        return _Cause(Reason.START_TIMEOUT, f"its timeout was over before it ran{_why(pod)}")
+        return _start_timeout("its timeout was over before it ran", pod.blocked)
     if pod.reason and (pod.failed is None or not pod.any_started):
         return _Cause(Reason.DISRUPTED, f"{pod.reason}: {pod.message}".rstrip(": "))
     if pod.failed is None:
         return _Cause(Reason.UNKNOWN, "the pod failed without telling why")
-    if pod.failed.reason == "ContainerStatusUnknown":
+    if pod.failed.reason in _LOST_TRACK:
         return _Cause(Reason.DISRUPTED, "its node lost track of the container")
     return _container_failure(pod.failed, pod)
 
@@ -258,7 +270,7 @@ def _container_failure(failed: ContainerEnd, pod: PodFact) -> _Cause:
     where = "" if failed.name == MAIN_CONTAINER else f" in container {failed.name}"
     rest = f"; still running then: {', '.join(pod.helpers_running)}" if pod.helpers_running else ""
     if failed.reason == "OOMKilled":
-        message = f"out of memory{where}{rest}"
+        message = f"{where}{rest}".strip(" ;")
         return _Cause(Reason.OOM_KILLED, message, failed.exit_code, failed.name)
     told = [word for word in (failed.reason, failed.message) if word not in ("", "Error")]
     details = f" ({': '.join(told)})" if told else ""
@@ -266,8 +278,14 @@ def _container_failure(failed: ContainerEnd, pod: PodFact) -> _Cause:
     return _Cause(Reason.EXIT_CODE, message, failed.exit_code, failed.name)
 
 
-def _why(pod: PodFact) -> str:
-    return f" ({pod.blocked})" if pod.blocked else ""
+def _start_timeout(words: str, why: str | None) -> _Cause:
+    told = f"{words} ({why})" if why else words
+    return _Cause(Reason.START_TIMEOUT, told, may_heal=may_heal(why or ""))
+
+
+def may_heal(why: str) -> bool:
+    """Whether what keeps a pod from starting may pass: no room, a registry, or nothing is told."""
+    return not why or why.startswith(_MAY_HEAL)
 
 
 def _from_job(fact: AttemptFact, job: JobFact) -> Verdict:
@@ -275,21 +293,25 @@ def _from_job(fact: AttemptFact, job: JobFact) -> Verdict:
     if job.end is None:
         return Verdict(False, Reason.UNKNOWN)
     pod = fact.pods[-1] if fact.pods else fact.last_pod
-    return _failed(_job_failure(fact, job.end, pod), _start(pod, job), job.end.at)
+    return _failed(_job_failure(fact, job, job.end, pod), _start(pod, job), job.end.at)
 
 
-def _job_failure(fact: AttemptFact, end: JobEnd, pod: PodFact | None) -> _Cause:
+def _job_failure(fact: AttemptFact, job: JobFact, end: JobEnd, pod: PodFact | None) -> _Cause:
     if fact.disrupted or "DisruptionTarget" in end.message or (pod and pod.disruption is not None):
         words = pod.disruption if pod is not None and pod.disruption else "its pod was evicted"
         return _Cause(Reason.DISRUPTED, words)
     if end.reason == "DeadlineExceeded":
-        return _job_deadline(fact, pod)
+        return _job_deadline(fact, job, pod)
     told = _EXIT_CODE.search(end.message)
     if told is not None:
         where = "" if told[1] == MAIN_CONTAINER else f" in container {told[1]}"
-        killed = " after its pod was deleted" if pod and pod.deletion_at is not None else ""
-        message = f"exit code {told[2]}{where}{killed}"
-        return _Cause(Reason.EXIT_CODE, message, int(told[2]), told[1])
+        code, words = int(told[2]), f"exit code {told[2]}{where}"
+        if pod is not None and pod.deletion_at is not None:
+            if code in _KILLED:
+                message = f"its pod was deleted by somebody ({words})"
+                return _Cause(Reason.LOST, message, code, told[1])
+            words = f"{words} after its pod was deleted"
+        return _Cause(Reason.EXIT_CODE, words, code, told[1])
     if pod is not None and pod.failed is not None and pod.deletion_at is None:
         return _container_failure(pod.failed, pod)
     if end.reason == "BackoffLimitExceeded":
@@ -297,11 +319,13 @@ def _job_failure(fact: AttemptFact, end: JobEnd, pod: PodFact | None) -> _Cause:
     return _Cause(Reason.UNKNOWN, f"{end.reason}: {end.message}".rstrip(": "))
 
 
-def _job_deadline(fact: AttemptFact, pod: PodFact | None) -> _Cause:
+def _job_deadline(fact: AttemptFact, job: JobFact, pod: PodFact | None) -> _Cause:
     if pod is None and fact.refusal and "exceeded quota" in fact.refusal:
         return _Cause(NOT_COUNTED, fact.refusal)
+    if pod is None and job.failed == 0:
+        return _start_timeout("it didn't get a pod in time", fact.refusal)
     if pod is not None and pod.main_started_at is None:
-        return _Cause(Reason.START_TIMEOUT, f"it didn't start in time{_why(pod)}")
+        return _start_timeout("it didn't start in time", pod.blocked)
     return _Cause(Reason.TIMEOUT, "its timeout was over")
 
 

@@ -6,7 +6,7 @@ from tidegate.api.status import NodePhase, NodeStatus
 from tidegate.api.task import Task
 from tidegate.engine import messages
 from tidegate.engine.context import Context
-from tidegate.engine.judge import NODE_LOST_AFTER, Live
+from tidegate.engine.judge import NODE_LOST_AFTER, Live, may_heal
 from tidegate.engine.node import ending, update
 from tidegate.engine.reasons import Reason
 from tidegate.engine.step import NodeStep, Role
@@ -30,7 +30,8 @@ def step_live(node: NodeStatus, role: Role, context: Context, live: Live) -> Nod
     deadline = _start_deadline(role.server(node), live)
     verdict = _cannot_start(live, deadline, context.now)
     if verdict is not None:
-        return NodeStep(ending(node, *verdict), live=True, wake_at=stuck_at)
+        hopeless = not may_heal(live.blocked or live.refusal or "")
+        return NodeStep(ending(node, *verdict, hopeless=hopeless), live=True, wake_at=stuck_at)
     reason, message = _waits(live, deadline)
     if node.reason != reason:
         node = update(node, reason=reason, message=message)
@@ -75,8 +76,8 @@ def _cannot_start(
     """Why the attempt is to be ended, because it can't start; None while it may."""
     if live.refusal and any(words in live.refusal for words in _REFUSALS):
         return Reason.POD_REFUSED, live.refusal
-    if live.started:
-        return None
+    if live.started or (live.podless and live.refusal is None):
+        return None  # without a pod, the Job's events tell why; they are being asked
     why = live.blocked or live.refusal or ""
     permanent = why.startswith(_PERMANENT_BLOCKS)
     if permanent or (deadline is not None and now >= deadline):

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from tidegate.api.duration import human
+from tidegate.api.identity import WorkflowKey
 from tidegate.api.status import Failure, NodeStatus
+from tidegate.constants import LABEL_NODE, LABEL_WORKFLOW
 from tidegate.engine.judge import Verdict
 from tidegate.engine.reasons import Reason
 from tidegate.engine.retry import Again
@@ -36,6 +38,11 @@ def names(items: Sequence[str]) -> str:
 def clock(at: datetime) -> str:
     """A time of day for people, UTC."""
     return f"{at:%H:%M:%S} UTC"
+
+
+def annotate(key: WorkflowKey, request: str) -> str:
+    """The command with which a person asks for something."""
+    return f"kubectl annotate --overwrite -n {key.namespace} twf {key.name} tidegate.dev/{request}"
 
 
 # --- one node ------------------------------------------------------------------------------------
@@ -91,7 +98,8 @@ def blocked(why: str, deadline: datetime | None) -> str:
     if word in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"):
         return f"the image can't be pulled: {clip(rest or word, 600)}{until}"
     if word == "Unschedulable":
-        return f"no room: {clip(rest, 600)}{until}"
+        what = "no room" if "Insufficient" in rest else "can't be scheduled"
+        return f"{what}: {clip(rest, 600)}{until}"
     return f"{clip(why, 600)}{until}"
 
 
@@ -100,7 +108,7 @@ def retries(verdict: Verdict, again: Again, failed_at: datetime, count: tuple[in
     after = failure_words(str(verdict.reason), verdict.exit_code, verdict.message)
     wait = max(again.at - failed_at, timedelta())
     if not again.counted:
-        return clip(f"tried again in {human(wait)} after {after}; not counted")
+        return clip(f"{after}; tried again in {human(wait)}, not counted")
     number, limit = count
     return clip(f"retry {number} of {limit} in {human(wait)} after {after}")
 
@@ -124,6 +132,14 @@ def short_failure(failure: Failure) -> str:
 def falls_back(node: NodeStatus, standby: str) -> str:
     """The standby takes over."""
     return clip(f"{_history(node)}; {standby} runs in its place")
+
+
+def logs(key: WorkflowKey, node: str) -> str:
+    """The command that shows what the node's attempts wrote."""
+    return (
+        f"logs: kubectl logs -n {key.namespace} -l "
+        f"{LABEL_WORKFLOW}={key.name},{LABEL_NODE}={node} --tail=-1"
+    )
 
 
 def failed_finally(node: NodeStatus) -> str:

@@ -77,6 +77,8 @@ class Note:
     kind: NoteKind
     message: str
     node: str = ""
+    attempt: int = 0
+    """Number of the attempt that it is about; 0 for none."""
     warning: bool = False
 
 

@@ -10,6 +10,8 @@ from tidegate.engine import messages
 from tidegate.engine.judge import Verdict
 from tidegate.engine.reasons import NOT_COUNTED, Reason
 
+_LEAVE_LOGS = (Reason.EXIT_CODE, Reason.OOM_KILLED, Reason.TIMEOUT)
+
 
 def begun(node: NodeStatus, attempt: AttemptId, job: JobRef, at: datetime) -> NodeStatus:
     """The node once ``attempt`` has its Job, which began at ``at``."""
@@ -41,11 +43,13 @@ def succeeded(node: NodeStatus, verdict: Verdict, outputs: str | None, now: date
     )
 
 
-def ending(node: NodeStatus, reason: str, message: str | None = None) -> NodeStatus:
+def ending(
+    node: NodeStatus, reason: str, message: str | None = None, *, hopeless: bool = False
+) -> NodeStatus:
     """The node with the decision to end its running attempt; the first reason stays."""
     if node.job is None or node.job.ending is not None:
         return node
-    job = node.job.model_copy(update={"ending": str(reason)})
+    job = node.job.model_copy(update={"ending": str(reason), "hopeless": hopeless or None})
     return update(node, job=job, reason=str(reason), message=message)
 
 
@@ -84,14 +88,17 @@ def with_failure(node: NodeStatus, verdict: Verdict, failed_at: datetime) -> Nod
     )
 
 
-def failed_finally(node: NodeStatus, at: datetime) -> NodeStatus:
-    """The node once nothing more is tried."""
+def failed_finally(node: NodeStatus, at: datetime, where_logs_are: str = "") -> NodeStatus:
+    """The node once nothing more is tried; ``where_logs_are`` is told if there can be any."""
     last = node.failures[-1] if node.failures else None
+    message = messages.failed_finally(node)
+    if where_logs_are and last and last.reason in _LEAVE_LOGS:
+        message = f"{message}; {where_logs_are}"
     return update(
         node,
         phase=NodePhase.FAILED,
         reason=last.reason if last else Reason.UNKNOWN,
-        message=messages.failed_finally(node),
+        message=message,
         finished_at=(last.finished_at if last else None) or at,
         retry_at=None,
     )

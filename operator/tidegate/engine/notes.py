@@ -46,16 +46,17 @@ def notes(
 
 
 def _node_notes(name: str, before: NodeStatus, after: NodeStatus) -> Iterator[Note]:
+    def note(kind: NoteKind, message: str | None, *, warning: bool = False) -> Note:
+        return Note(kind, f"{name}: {message}", name, after.attempt, warning)
+
     if after.standby and after.standby != before.standby:
-        yield Note(
-            NoteKind.FALLBACK_STARTED, f"{name}: {messages.falls_back(after, after.standby)}", name
-        )
+        yield note(NoteKind.FALLBACK_STARTED, messages.falls_back(after, after.standby))
     elif after.retry_at is not None and after.retry_at != before.retry_at:
-        yield Note(NoteKind.NODE_RETRYING, f"{name}: {after.message}", name)
+        yield note(NoteKind.NODE_RETRYING, after.message)
     if after.phase is NodePhase.FAILED and before.phase is not NodePhase.FAILED:
-        yield Note(NoteKind.NODE_FAILED, f"{name}: {after.message}", name, warning=True)
+        yield note(NoteKind.NODE_FAILED, after.message, warning=True)
     if after.reason == Reason.NODE_LOST and before.reason != Reason.NODE_LOST:
-        yield Note(NoteKind.POD_STUCK, f"{name}: {after.message}", name, warning=True)
+        yield note(NoteKind.POD_STUCK, after.message, warning=True)
 
 
 def _wave_notes(
@@ -66,7 +67,8 @@ def _wave_notes(
     for number, wave in after.waves.items():
         former = before.waves.get(number)
         if wave.started_at is not None and (former is None or former.started_at is None):
-            members = names(workflow.graph.waves[int(number) - 1])
+            wave_nodes = workflow.graph.waves[int(number) - 1]
+            members = names([n for n in wave_nodes if after.nodes[n].attempt])
             yield Note(NoteKind.WAVE_STARTED, f"wave {number} of {len(after.waves)}: {members}")
 
 
@@ -90,7 +92,7 @@ def observations(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Obse
 
 
 def _node_observations(before: NodeStatus, after: NodeStatus) -> Iterator[Observation]:
-    if after.failures and after.failures != before.failures:
+    if after.failures[-1:] != before.failures[-1:] and after.failures:
         yield Observation("node_attempt_ended", 1.0, ("failed", after.failures[-1].reason))
     if after.retry_at is not None and after.retry_at != before.retry_at:
         yield Observation("node_retried")

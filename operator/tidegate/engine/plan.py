@@ -5,7 +5,7 @@ from datetime import datetime
 from tidegate.api.status import WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.context import Context
-from tidegate.engine.idle import plan_idle
+from tidegate.engine.idle import plan_excluded, plan_idle
 from tidegate.engine.model import Plan
 from tidegate.engine.run_begin import has_begun, is_over
 from tidegate.engine.running import plan_run
@@ -29,6 +29,8 @@ def plan(
         now: the time of this pass.
     """
     context = Context(workflow, fact, status, facts, now)
+    if facts.namespace_excluded:
+        return plan_excluded(context)
     if not has_begun(status) or is_over(status):
         return plan_idle(context)
     return plan_run(context)

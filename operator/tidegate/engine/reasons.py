@@ -35,7 +35,6 @@ class Reason(StrEnum):
     API_UNAVAILABLE = "ApiUnavailable"
     FALLBACK = "Fallback"
     NODE_LOST = "NodeLost"
-    STARTING = "Starting"
     QUEUED = "Queued"
     STOPPING = "Stopping"
 

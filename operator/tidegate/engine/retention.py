@@ -1,6 +1,6 @@
 """Which Jobs are removed although their Workflow stays: ``jobRetention``."""
 
-from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from tidegate.api.identity import AttemptId
 from tidegate.api.spec import JobRetention
@@ -10,20 +10,40 @@ from tidegate.engine.judge import is_stopped
 from tidegate.engine.model import Remove
 from tidegate.facts.model import AttemptFact
 
+REMOVED_AFTER = timedelta(seconds=120)
+"""How long a Job stays after its end. Its name keeps a creation that is still on its way, of a
+request that hangs or a leader that was paused, from running the attempt a second time."""
 
-def removals(context: Context) -> Iterator[Remove]:
-    """Jobs that recorded status no longer needs, and that the policy doesn't keep."""
+
+def removals(context: Context) -> tuple[tuple[Remove, ...], datetime | None]:
+    """Jobs that recorded status no longer needs and the policy doesn't keep; when to look again."""
     policy = context.workflow.spec.job_retention
     if policy is JobRetention.ALWAYS:
-        return
+        return (), None
+    removes: list[Remove] = []
+    later: list[datetime] = []
     for attempt, fact in context.facts.attempts.items():
-        if fact.job is None or fact.job.deleting or not is_stopped(fact):
+        if fact.job is None or fact.job.deleting or not _may_go(context, policy, attempt, fact):
             continue
-        node = context.recorded.nodes.get(attempt.node)
-        if node is None or not _is_recorded(context, attempt, node):
-            continue
-        if policy is JobRetention.NEVER or _succeeded(attempt, node, fact):
-            yield Remove(attempt, fact.job.name, fact.job.uid)
+        at = (_ended_at(fact) or context.now) + REMOVED_AFTER
+        if context.now < at:
+            later.append(at)
+        else:
+            removes.append(Remove(attempt, fact.job.name, fact.job.uid))
+    return tuple(removes), min(later, default=None)
+
+
+def _ended_at(fact: AttemptFact) -> datetime | None:
+    if fact.job is not None and fact.job.end is not None:
+        return fact.job.end.at
+    return max((pod.finished_at for pod in fact.pods if pod.finished_at), default=None)
+
+
+def _may_go(context: Context, policy: JobRetention, attempt: AttemptId, fact: AttemptFact) -> bool:
+    node = context.recorded.nodes.get(attempt.node)
+    if node is None or not is_stopped(fact) or not _is_recorded(context, attempt, node):
+        return False
+    return policy is JobRetention.NEVER or _succeeded(attempt, node, fact)
 
 
 def _is_recorded(context: Context, attempt: AttemptId, node: NodeStatus) -> bool:

@@ -114,7 +114,10 @@ def must_run_again(workflow: ValidatedWorkflow, status: WorkflowStatus) -> froze
 
 
 def _is_kept(workflow: ValidatedWorkflow, name: str, node: NodeStatus | None) -> bool:
-    if node is None or not (node.phase is NodePhase.SUCCEEDED or was_not_wanted(node)):
+    was_a_node = node is not None and node.wave is not None  # handlers are in no wave
+    if node is None or not was_a_node:
+        return False
+    if node.phase is not NodePhase.SUCCEEDED and not was_not_wanted(node):
         return False
     return workflow.has_definition(name, node.definition or "")
 

@@ -1,11 +1,20 @@
 """How a run ends: latching the cause, the outcome, and the final phase."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
-from tidegate.api.status import Ending, FinalPhase, NodePhase, Outcome, Phase, WorkflowStatus
+from tidegate.api.status import (
+    Ending,
+    FinalPhase,
+    NodePhase,
+    NodeStatus,
+    Outcome,
+    Phase,
+    WorkflowStatus,
+)
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.context import Context
-from tidegate.engine.failure_policy import first_failure, is_stronger
+from tidegate.engine.failure_policy import first_failure, is_stronger, wind_down
 from tidegate.engine.handlers import handler_names
 from tidegate.engine.reasons import RunReason
 from tidegate.engine.waves import Nodes, was_not_wanted
@@ -30,9 +39,20 @@ def latch(context: Context, status: WorkflowStatus, nodes: Nodes) -> Ending | No
     end = deadline(context.workflow, status)
     if end is None or context.now < end or not is_stronger("DeadlineExceeded", ending):
         return ending
-    if all(nodes[name].phase.has_ended for name in context.workflow.tasks):
+    wound = wind_down(context.workflow, _tasks(context, nodes), ending, context.now)
+    if all(node.phase.has_ended for node in wound.values()) and _last_end(wound.values()) <= end:
         return ending
     return Ending(cause="DeadlineExceeded", at=context.now)
+
+
+def _tasks(context: Context, nodes: Nodes) -> dict[str, NodeStatus]:
+    return {name: nodes[name] for name in context.workflow.tasks}
+
+
+def _last_end(nodes: Iterable[NodeStatus]) -> datetime:
+    """When the last node that ran ended; what never ran ends when that is seen."""
+    ran = (node.finished_at for node in nodes if node.attempt and node.finished_at)
+    return max(ran, default=datetime.min.replace(tzinfo=UTC))
 
 
 def outcome(context: Context, status: WorkflowStatus) -> Outcome:
@@ -73,6 +93,5 @@ def finish(context: Context, status: WorkflowStatus, result: Outcome) -> Workflo
             "reason": str(reason),
             "outcome": result,
             "finished_at": context.now,
-            "wave": None if status.wave is None else len(context.workflow.graph.waves),
         }
     )

@@ -79,7 +79,8 @@ def plan_run(context: Context) -> Plan:
     handler_starts = _handlers(context, status, draft)
     status = _run_end(context, status, draft)
     status = _summarized(context, status, held=held)
-    wakes = [*draft.wakes, *_deadline(context, status)]
+    removes, remove_at = removals(context)
+    wakes = [*draft.wakes, *_deadline(context, status), *filter(None, [remove_at])]
     return sealed(
         context,
         status,
@@ -87,7 +88,7 @@ def plan_run(context: Context) -> Plan:
             status=status,
             starts=(*starts, *handler_starts),
             ends=tuple(strays.ends(context)),
-            removes=tuple(removals(context)),
+            removes=removes,
             prove=(*draft.prove, *strays.orphans_to_prove(context)),
             notes=controlled.notes,
             wake_at=min(wakes, default=None),
@@ -195,7 +196,10 @@ def _handlers(context: Context, status: WorkflowStatus, draft: _Draft) -> list[S
         return []
     draft.take(*found)
     name, wanted = found[0], found[1].wants
-    if wanted is None or context.living_besides(name, wanted):
+    if wanted is None:
+        return []
+    if former := context.living_besides(name, wanted):
+        draft.nodes[name] = _waits_for_former(draft.nodes[name], former)
         return []
     return [Start(wanted, handler_env(context), draft.values[name], DEFAULT_TIMEOUT)]
 
@@ -245,7 +249,7 @@ def _summarized(context: Context, status: WorkflowStatus, *, held: bool) -> Work
     same = nodes == context.recorded.nodes and context.recorded.waves
     status = status.model_copy(
         update={
-            "waves": context.recorded.waves if same else wave_statuses(workflow, nodes),
+            "waves": context.recorded.waves if same else wave_statuses(workflow, nodes, status.run),
             "progress": progress(workflow, nodes),
         }
     )

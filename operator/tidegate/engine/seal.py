@@ -7,6 +7,7 @@ from tidegate.engine import notes
 from tidegate.engine.conditions import ReadyNote, conditions
 from tidegate.engine.context import Context
 from tidegate.engine.decisions import has_new_decision
+from tidegate.engine.messages import annotate
 from tidegate.engine.model import Note, Plan
 from tidegate.engine.run_begin import has_begun, is_over
 from tidegate.engine.size import bounded
@@ -42,11 +43,9 @@ def _ready_note(context: Context, status: WorkflowStatus) -> ReadyNote | None:
         return None
     if not definition_changed(context, status):
         return None
-    name = context.workflow.key.name
+    how = annotate(context.workflow.key, "rerun=failed@<anything new>")
     return ReadyNote(
-        "ChangedSinceRun",
-        f"the spec has changed since run {status.run}; to run it: "
-        f"kubectl annotate --overwrite twf {name} tidegate.dev/rerun=failed@<anything new>",
+        "ChangedSinceRun", f"the spec has changed since run {status.run}; to run it: {how}"
     )
 
 

@@ -1,8 +1,8 @@
 """Keeps a status within its bytes: the one place where it is shortened.
 
-Failures go first to the last five of a node, then to the first and last, then messages are cut; at
-last all failures go, and the waves, which are made anew from the nodes. Numbers that decisions need
-(attempts, retries, disruptions) stand beside them and are never cut.
+Failures go first to five of a node (the first and the last ones), then to the first and last, then
+messages are cut; at last all failures go, and the waves, which are made anew from the nodes.
+Numbers that decisions need (attempts, retries, disruptions) stand beside them and are never cut.
 """
 
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def _is_surely_small(status: WorkflowStatus, limit: int) -> bool:
 def _last_failures(node: NodeStatus) -> NodeStatus:
     if len(node.failures) <= _LAST:
         return node
-    return node.model_copy(update={"failures": node.failures[-_LAST:]})
+    return node.model_copy(update={"failures": (node.failures[0], *node.failures[1 - _LAST :])})
 
 
 def _first_and_last(node: NodeStatus) -> NodeStatus:

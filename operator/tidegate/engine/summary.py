@@ -1,8 +1,10 @@
 """The one sentence that says where a Workflow stands."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from tidegate.api.status import Failure, NodePhase, NodeStatus, Phase, WorkflowStatus
+from tidegate.api.duration import human
+from tidegate.api.spec import FailurePolicy
+from tidegate.api.status import Ending, Failure, NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.handlers import failed_nodes, handler_names
 from tidegate.engine.messages import clip, names, short_failure
@@ -10,38 +12,46 @@ from tidegate.engine.reasons import Reason, RunReason
 from tidegate.engine.waves import was_not_wanted
 
 _MAX_MESSAGE = 4096
+_MAX_NODE = 256
+"""Characters of what is told of one node; its own status has all of it."""
 
 
 def running(workflow: ValidatedWorkflow, status: WorkflowStatus, *, full: bool) -> str:
     """Of a run that is on; ``full``: parallelism keeps ready nodes waiting."""
-    nodes = {name: status.nodes[name] for name in workflow.tasks}
     if status.outcome is not None:
         return _handlers(workflow, status)
-    where = f"wave {status.wave} of {len(workflow.graph.waves)}: " if status.wave else ""
-    what = _who(nodes, full=full) or _nobody(nodes)
+    waves = len(workflow.graph.waves)
+    where = f"wave {status.wave} of {waves}: " if status.wave and waves > 1 else ""
+    what = _who(workflow, status, full=full)
     if workflow.spec.suspend:
-        what = f"suspended (spec.suspend), no node starts; {_who(nodes, full=False) or 'none runs'}"
+        what = f"suspended (spec.suspend): no node starts, none that cleans up either; {what}"
     if status.ending is not None:
-        return clip(f"{where}{_cause(status)}; {what}", _MAX_MESSAGE)
+        what = f"{_cause(workflow, status, status.ending)}; {what}"
     return clip(f"{where}{what}", _MAX_MESSAGE)
 
 
-def _who(nodes: Mapping[str, NodeStatus], *, full: bool) -> str:
-    runs = [_runner(n, s) for n, s in nodes.items() if _runs_well(s)]
+def _who(workflow: ValidatedWorkflow, status: WorkflowStatus, *, full: bool) -> str:
+    nodes = {name: status.nodes[name] for name in workflow.tasks}
+    runs = [_runner(workflow, n, s) for n, s in nodes.items() if _runs_well(s)]
+    stopping = [name for name, node in nodes.items() if _is_stopping(node)]
     parts = []
     if runs:
-        parts.append(f"{names(runs)} {'are' if len(runs) > 1 else 'is'} running")
-    stopping = [name for name, node in nodes.items() if _is_stopping(node)]
+        parts.append(f"{names(runs)} {_are(runs)} running")
     if stopping:
-        parts.append(f"{names(stopping)} {'are' if len(stopping) > 1 else 'is'} being stopped")
+        parts.append(f"{names(stopping)} {_are(stopping)} being stopped")
     parts += [
-        f"{name}: {node.message}"
+        f"{name}: {clip(node.message, _MAX_NODE)}"
         for name, node in nodes.items()
         if not node.phase.has_ended and node.reason is not None and node.message
     ][:3]
     if full:
-        parts.append("others wait for room (parallelism)")
-    return "; ".join(parts)
+        limit = workflow.spec.parallelism
+        parts.append(f"others wait for room ({limit} of {limit} attempts run: parallelism)")
+    return "; ".join(parts) or _nobody(workflow, nodes)
+
+
+def _are(items: Sequence[str]) -> str:
+    return "are" if len(items) > 1 else "is"
 
 
 def _runs_well(node: NodeStatus) -> bool:
@@ -54,63 +64,95 @@ def _is_stopping(node: NodeStatus) -> bool:
     return node.phase is NodePhase.RUNNING and told and not node.message
 
 
-def _nobody(nodes: Mapping[str, NodeStatus]) -> str:
+def _nobody(workflow: ValidatedWorkflow, nodes: Mapping[str, NodeStatus]) -> str:
+    if workflow.spec.suspend:
+        return "none runs"
     if all(node.phase.has_ended for node in nodes.values()):
         return "every node has ended, what is left of their pods is being stopped"
     return "about to start the next nodes"
 
 
-def _runner(name: str, node: NodeStatus) -> str:
+def _runner(workflow: ValidatedWorkflow, name: str, node: NodeStatus) -> str:
     if node.standby:
         return f"{name} (by its fallback {node.standby})"
-    return f"{name} (attempt {node.attempt})" if node.attempt > 1 else name
+    retry = workflow.tasks[name].retry
+    if node.attempt <= 1 or retry is None:
+        return name if node.attempt <= 1 else f"{name} (attempt {node.attempt})"
+    return f"{name} (attempt {node.attempt} of {max(retry.limit + 1, node.attempt)})"
 
 
-def _cause(status: WorkflowStatus) -> str:
-    ending = status.ending
-    if ending is None:
-        return ""
-    match ending.cause:
-        case "Failure":
-            return f"{ending.node} failed, the run is ending"
-        case "DeadlineExceeded":
-            return "the run's timeout is over, it is being ended"
-        case _:
-            return "the run is being cancelled"
+def _cause(workflow: ValidatedWorkflow, status: WorkflowStatus, ending: Ending) -> str:
+    if ending.cause == "DeadlineExceeded":
+        return f"{_timeout(workflow)}, the run is being ended"
+    if ending.cause != "Failure" or ending.node is None:
+        return "the run is being cancelled"
+    goes_on = workflow.spec.failure_policy is FailurePolicy.CONTINUE
+    rest = "what doesn't need it goes on" if goes_on else "the run is ending"
+    return f"{one_failure(ending.node, status.nodes[ending.node])}; {rest}"
+
+
+def _timeout(workflow: ValidatedWorkflow) -> str:
+    limit = workflow.spec.timeout
+    return f"the run's timeout of {human(limit)} is over" if limit else "the run's timeout is over"
 
 
 def _handlers(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
     current = [n for n in handler_names(workflow) if not status.nodes[n].phase.has_ended]
     outcome = str(status.outcome.phase) if status.outcome is not None else ""
     handler = f"handler {current[0]} runs" if current else "its handlers have run"
-    return clip(f"{outcome} is recorded as the outcome; {handler}", _MAX_MESSAGE)
+    told = [one_failure(n, node) for n, node in failed_nodes(status, workflow.tasks)][:3]
+    return clip("; ".join([*told, f"{handler}, then the run ends as {outcome}"]), _MAX_MESSAGE)
 
 
 def finished(workflow: ValidatedWorkflow, status: WorkflowStatus) -> str:
     """Of a run that is over: every failure is told, the first cause first."""
-    parts: list[str] = []
-    failed = failed_nodes(status)
+    failed = failed_nodes(status, status.nodes)
     tolerated = [n for n, _ in failed if n in workflow.tasks and workflow.tasks[n].allow_failure]
+    parts: list[str] = []
     if status.reason == RunReason.DEADLINE_EXCEEDED:
-        parts.append("the run's timeout was over")
+        parts.append(f"{_timeout(workflow)}{_cut(status)}")
     if status.phase is Phase.CANCELLED:
-        how = "now" if status.ending and status.ending.cause == "CancelNow" else "gracefully"
-        parts.append(f"cancelled {how} on request")
+        how = "now" if status.ending and status.ending.cause == "CancelNow" else "graceful"
+        parts.append(f"cancelled on request ({how}){_cut(status)}")
     parts += [one_failure(name, node) for name, node in failed if name not in tolerated]
-    lost = [n for n, node in status.nodes.items() if node.reason == Reason.NODE_LOST]
-    parts += [f"{name}: {status.nodes[name].message}" for name in lost]
+    parts += [
+        f"{name}: {node.message}"
+        for name, node in status.nodes.items()
+        if node.reason == Reason.NODE_LOST
+    ]
     if status.phase is Phase.SUCCEEDED:
-        count = len(workflow.tasks)
-        unwanted = [n for n in workflow.tasks if was_not_wanted(status.nodes[n])]
-        well = f"{status.progress} nodes ended well"
-        if not (tolerated or unwanted):
-            well = f"all {count} nodes succeeded" if count > 1 else "its node succeeded"
-        parts.append(well)
-        if unwanted:
-            parts.append(f"skipped by their conditions: {names(unwanted)}")
+        parts.append(_success(workflow, status, tolerated))
     if tolerated:
         parts.append(f"tolerated: {names(tolerated)} failed (allowFailure)")
     return clip("; ".join(parts) or str(status.reason), _MAX_MESSAGE)
+
+
+def _cut(status: WorkflowStatus) -> str:
+    """Which nodes the end of the run hit."""
+    ended = [n for n, node in status.nodes.items() if node.phase is NodePhase.CANCELLED]
+    never = [n for n, node in status.nodes.items() if node.reason == Reason.RUN_ENDED]
+    told = []
+    if ended:
+        told.append(f"{names(ended)} {'were' if len(ended) > 1 else 'was'} ended")
+    if never:
+        told.append(f"{names(never)} never ran")
+    return f": {', '.join(told)}" if told else ""
+
+
+def _success(workflow: ValidatedWorkflow, status: WorkflowStatus, tolerated: Sequence[str]) -> str:
+    count = len(workflow.tasks)
+    well = f"all {count} nodes succeeded" if count > 1 else "its node succeeded"
+    unwanted = [name for name in workflow.tasks if was_not_wanted(status.nodes[name])]
+    if tolerated or unwanted:
+        well = f"{status.progress} nodes ended well"
+    if unwanted:
+        well = f"{well}, skipped by their conditions: {names(unwanted)}"
+    served = [
+        f"{name} by its fallback {node.served_by}"
+        for name, node in status.nodes.items()
+        if node.served_by
+    ]
+    return f"{well}, {names(served)}" if served else well
 
 
 def one_failure(name: str, node: NodeStatus) -> str:
@@ -130,5 +172,6 @@ def one_failure(name: str, node: NodeStatus) -> str:
 
 def _failure(last: Failure, attempts: int) -> str:
     tries = f" after {attempts} attempts" if attempts > 1 else ""
-    details = "" if last.exit_code is not None or not last.message else f": {last.message}"
+    told = clip(last.message, _MAX_NODE)
+    details = "" if last.exit_code is not None or not told else f": {told}"
     return f"{short_failure(last)}{details}{tries}"

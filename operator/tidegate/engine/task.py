@@ -105,7 +105,7 @@ def _answered(
             text = messages.waits_for_api(answer.message)
             return _held(node, Reason.API_UNAVAILABLE, text, answer)
         case _:
-            return NodeStep(node)
+            return NodeStep(node, live=True)  # it keeps its place: no other is to be asked for
 
 
 def _held(node: NodeStatus, reason: Reason, message: str, answer: Answer) -> NodeStep:

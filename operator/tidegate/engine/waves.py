@@ -67,18 +67,19 @@ def is_ready(
     return workflow.graph.wave_of[name] == wave
 
 
-def wave_statuses(workflow: ValidatedWorkflow, nodes: Nodes) -> dict[str, WaveStatus]:
-    """The waves as their nodes make them."""
+def wave_statuses(workflow: ValidatedWorkflow, nodes: Nodes, run: int) -> dict[str, WaveStatus]:
+    """The waves as their nodes make them; what was kept from a former run has no times in it."""
     return {
-        str(number): _wave_status([nodes[name] for name in wave])
+        str(number): _wave_status([nodes[name] for name in wave], run)
         for number, wave in enumerate(workflow.graph.waves, 1)
     }
 
 
-def _wave_status(nodes: list[NodeStatus]) -> WaveStatus:
-    started: datetime | None = min((n.started_at for n in nodes if n.started_at), default=None)
+def _wave_status(nodes: list[NodeStatus], run: int) -> WaveStatus:
+    new = [n for n in nodes if n.job is None or n.job.run == run]
+    started: datetime | None = min((n.started_at for n in new if n.started_at), default=None)
     if all(n.phase.has_ended for n in nodes):
-        finished = max((n.finished_at for n in nodes if n.finished_at), default=None)
+        finished = max((n.finished_at for n in new if n.finished_at), default=None)
         return WaveStatus(phase=_worst(nodes), started_at=started, finished_at=finished)
     phase = NodePhase.RUNNING if started is not None else NodePhase.PENDING
     return WaveStatus(phase=phase, started_at=started)

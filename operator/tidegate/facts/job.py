@@ -37,6 +37,7 @@ def job_fact(raw: read.Raw) -> JobFact | None:
         deleting=read.text(metadata.get("deletionTimestamp")) != "",
         end_reason=_text_or_none(annotations.get(c.ANNOTATION_END)),
         deadline=read.number(spec.get("activeDeadlineSeconds")),
+        failed=read.number(status.get("failed")) or 0,
         end=_end(status),
     )
 

@@ -51,6 +51,8 @@ class JobFact:
     """Annotation ``tidegate.dev/end``."""
     deadline: int | None = None
     """``spec.activeDeadlineSeconds``."""
+    failed: int = 0
+    """``status.failed``: pods of it that failed; 0 where it never had one."""
     end: JobEnd | None = None
 
 
@@ -114,7 +116,7 @@ class Existence(StrEnum):
     PRESENT = "present"
     """A Job or a pod of it is in the view."""
     GONE = "gone"
-    """Proven: a DELETED event with its uid, or a GET that found nothing and no pods."""
+    """Proven: a GET found no Job of it, or another one, and a LIST no pods."""
     UNPROVEN = "unproven"
     """The view holds nothing, which proves nothing."""
 
@@ -128,11 +130,19 @@ class AttemptFact:
     pods: tuple[PodFact, ...] = ()
     """Every pod of the attempt's Job, oldest first, orphans included."""
     refusal: str | None = None
-    """Words of the Job's latest FailedCreate event, while the Job has no pod."""
+    """Why the Job has no pod, in the words of its latest FailedCreate event.
+
+    None: its Events weren't asked yet (a new process knows nothing of them), so nothing may be
+    concluded from their silence. Empty: they were asked, and nothing is there. They are asked for
+    every Job that is owed a pod, and once for one that ended without ever having had any.
+    """
     disrupted: bool = False
     """Whether a Job or pod of it, seen before it went, showed a disruption."""
     job_gone: bool = False
-    """Proven: a GET found no Job of this uid. Pods of it may still be there, as orphans."""
+    """Proven: no Job of this uid is there, says a GET, or an event of one that was in deletion.
+
+    Pods of it may still be there, as orphans.
+    """
     last_pod: PodFact | None = None
     """The last state of a pod that is gone, for a verdict that it had already reached by itself."""
 

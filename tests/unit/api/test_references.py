@@ -46,3 +46,9 @@ def test_texts_of_a_container() -> None:
         ("env[1].value", "d"),
     ]
     assert list(container_texts({"command": "odd", "args": None})) == []
+
+
+@pytest.mark.timeout(10)
+def test_a_text_full_of_openings_takes_no_time_to_speak_of() -> None:
+    assert find_references("$(" * 200_000) == []
+    assert len(find_references("$(" * 200_000 + ")$(workflow.name)")) == 1

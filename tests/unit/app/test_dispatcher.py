@@ -8,7 +8,7 @@ from tests.unit.cluster.objects import StillClock
 from tidegate.api.identity import WorkflowKey
 from tidegate.app.dispatcher import Dispatcher
 from tidegate.cluster.queue import Queue
-from tidegate.errors import Conflict, Forbidden, Unreachable
+from tidegate.errors import Conflict, Forbidden, Unreachable, UserError
 
 A, B = WorkflowKey("ns", "a"), WorkflowKey("ns", "b")
 
@@ -80,6 +80,7 @@ async def test_no_more_at_once_than_allowed(queue: Queue, dispatch: Dispatch) ->
         (Conflict("modified"), logging.DEBUG),
         (Unreachable("no answer"), logging.WARNING),
         (Forbidden("no RBAC"), logging.WARNING),
+        (UserError("status can't be read"), logging.WARNING),
         (KeyError("oops"), logging.ERROR),
     ],
 )
@@ -136,6 +137,20 @@ async def test_work_in_progress_may_finish(queue: Queue, dispatch: Dispatch) -> 
     dispatcher.stop()
     await dispatcher.finish(5.0)
     assert ended == [A]
+
+
+async def test_nothing_begins_once_it_is_told_to_stop(queue: Queue, dispatch: Dispatch) -> None:
+    begun: list[WorkflowKey] = []
+
+    async def reconcile(key: WorkflowKey) -> None:
+        begun.append(key)
+
+    dispatcher = dispatch(reconcile)
+    await settle()
+    dispatcher.stop()
+    queue.add(A)
+    await settle()
+    assert begun == []
 
 
 async def test_work_that_hangs_is_cut_off(queue: Queue, dispatch: Dispatch) -> None:

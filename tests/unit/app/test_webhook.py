@@ -172,7 +172,8 @@ async def test_without_a_folder_there_is_no_webhook() -> None:
 
 class _Process(Process):
     def __init__(self, settings: Settings) -> None:
-        self._settings, self._is_synced = settings, True
+        self._settings, self._synced = settings, asyncio.Event()
+        self._synced.set()
         self._certificates = None
 
 

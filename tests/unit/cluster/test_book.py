@@ -1,3 +1,4 @@
+import copy
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.cluster.objects import KEY, LOST, FakeApi, merged, workflow
 from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.cluster.book import Book, as_stored, difference
-from tidegate.cluster.view import View
+from tidegate.cluster.view import View, Wake
 from tidegate.errors import Conflict, Invalid, Refused, ServerFault, Unreachable, from_status
 from tidegate.facts.model import WorkflowFact
 
@@ -23,7 +24,8 @@ class Rig:
         self.api.workflows[KEY.name] = workflow(1)
         self.view = View()
         self.view.workflow_seen(workflow(1))
-        self.book = Book(self.api, self.view)
+        self.woken: list[Wake] = []
+        self.book = Book(self.api, self.view, self.woken.append)
 
     @property
     def workflow(self) -> WorkflowFact:
@@ -124,6 +126,76 @@ async def test_what_the_server_will_not_have_is_raised(
     rig.api.trouble["patch_status"] = [from_status(status, "", "too large")]
     with pytest.raises(kind):
         await rig.book.record(rig.workflow, BEFORE, AFTER)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "etcdserver: request is too large",
+        "rpc error: code = ResourceExhausted desc = trying to send message larger than max",
+    ],
+)
+async def test_what_etcd_finds_too_large_is_no_lost_answer(rig: Rig, words: str) -> None:
+    rig.api.trouble["patch_status"] = [from_status(500, "InternalError", words)]
+    with pytest.raises(Refused, match="request is too large") as caught:
+        await rig.book.record(rig.workflow, BEFORE, AFTER)
+    assert words in caught.value.message
+    assert rig.api.count("get_workflow") == 0
+
+
+async def test_a_request_that_came_with_a_lost_answer_wakes_its_workflow(rig: Rig) -> None:
+    rig.api.trouble["patch_status"] = [("after", LOST)]
+    real = rig.api.get_workflow
+
+    async def annotated(namespace: str, name: str) -> Any:
+        metadata = rig.api.workflows[name]["metadata"]
+        metadata["annotations"] = {"tidegate.dev/cancel": "now"}
+        metadata["resourceVersion"] = rig.api.next_version()
+        return await real(namespace, name)
+
+    rig.api.get_workflow = annotated  # type: ignore[method-assign]
+    await rig.book.record(rig.workflow, BEFORE, AFTER)
+    assert rig.woken == [Wake(KEY, hot=True)]
+    assert rig.view.workflow_seen(rig.api.workflows[KEY.name]) == []
+
+
+async def test_what_was_read_again_wakes_its_workflow(rig: Rig) -> None:
+    rig.api.workflows[KEY.name] = workflow(7, generation=2)
+    await rig.book.reread(rig.workflow)
+    assert rig.woken == [Wake(KEY, hot=False)]
+    rig.api.workflows.clear()
+    await rig.book.reread(rig.workflow)
+    assert rig.woken == [Wake(KEY, hot=False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("dropped", "words"), [(("run",), "status.run "), (("nodes", "a", "wave"), "status.nodes.a.wa")]
+)
+async def test_a_crd_that_drops_what_is_written_is_told(
+    rig: Rig, dropped: tuple[str, ...], words: str
+) -> None:
+    real = rig.api.patch_status
+
+    async def pruning(namespace: str, name: str, patch: Any) -> Any:
+        patch = copy.deepcopy(patch)
+        inner = patch["status"]
+        for key in dropped[:-1]:
+            inner = inner[key]
+        inner.pop(dropped[-1])
+        return await real(namespace, name, patch)
+
+    rig.api.patch_status = pruning  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="older than the operator") as caught:
+        await rig.book.record(rig.workflow, BEFORE, AFTER)
+    assert words in caught.value.message
+    assert rig.workflow.status["phase"] == "Running"
+
+
+async def test_what_a_newer_operator_left_in_the_status_is_no_trouble(rig: Rig) -> None:
+    rig.api.workflows[KEY.name] = workflow(3, status={"budget": 7, "runs": []})
+    rig.view.workflow_seen(rig.api.workflows[KEY.name])
+    await rig.book.record(rig.workflow, BEFORE, AFTER)
+    assert rig.stored.phase is Phase.RUNNING
 
 
 async def test_a_refusal_for_another_uid_is_a_conflict(rig: Rig) -> None:

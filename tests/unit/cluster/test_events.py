@@ -1,5 +1,7 @@
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +77,17 @@ async def test_a_note_becomes_an_event(teller: Teller, store: FakeStore) -> None
     assert event["count"] == 1
     assert event["involvedObject"]["uid"] == WORKFLOW.uid
     assert event["metadata"]["namespace"] == "shop"
+
+
+async def test_a_note_is_a_line_of_the_log(
+    teller: Teller, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    teller.tell(WORKFLOW, [replace(FAILED, attempt=2), Note(NoteKind.WAVE_STARTED, "wave 1")], [])
+    of_node, of_wave = (vars(record) for record in caplog.records)
+    assert (of_node["node"], of_node["attempt"]) == ("a", "2")
+    assert of_node["workflow"] == str(WORKFLOW.key)
+    assert not {"node", "attempt"} & of_wave.keys()
 
 
 async def test_the_same_again_is_counted(teller: Teller, store: FakeStore) -> None:

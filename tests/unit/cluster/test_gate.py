@@ -134,6 +134,51 @@ def test_a_key_that_wants_less_by_now_leaves_the_rest(view: View, clock: StillCl
     assert gate.admit(B1, 2) == 2
 
 
+@pytest.mark.parametrize("how", ["forgotten", "wants nothing"])
+def test_who_stops_wanting_holds_nobody_up(view: View, clock: StillClock, how: str) -> None:
+    gate = gate_of(view, clock, unstarted=2)
+    gate.admit(KEY, 2)
+    assert gate.admit(A1, 480) == 0
+    gate.answered()
+    gate.answered()
+    assert gate.turns() == (A1,)
+    assert gate.admit(B1, 2) == 0
+    if how == "forgotten":
+        gate.forget(A1)
+    else:
+        assert gate.admit(A1, 0) == 0
+    assert gate.turns() == (B1,)
+    assert gate.admit(B1, 2) == 2
+    assert not gate.is_awaited
+
+
+def test_who_never_comes_for_its_room_loses_its_place(view: View, clock: StillClock) -> None:
+    gate = gate_of(view, clock, unstarted=2)
+    gate.admit(KEY, 2)
+    gate.admit(A1, 480)
+    gate.answered()
+    gate.answered()
+    assert gate.turns() == (A1,)
+    clock.advance(6)
+    assert gate.turns() == ()
+    assert not gate.is_awaited
+    assert gate.admit(B1, 2) == 2
+    assert gate.admit(A1, 480) == 0
+    assert gate.is_awaited
+
+
+def test_room_that_is_kept_for_nobody_is_free_though_nobody_waits(
+    view: View, clock: StillClock
+) -> None:
+    gate = gate_of(view, clock, unstarted=1)
+    gate.admit(KEY, 1)
+    gate.admit(A1, 1)
+    gate.answered()
+    assert gate.turns() == (A1,)
+    clock.advance(6)
+    assert gate.admit(B1, 1) == 1
+
+
 def test_a_creation_that_is_never_answered_is_given_up(view: View, clock: StillClock) -> None:
     gate = gate_of(view, clock, unstarted=1, burst=5)
     assert gate.admit(KEY, 1) == 1

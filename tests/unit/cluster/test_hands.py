@@ -21,7 +21,7 @@ from tidegate.cluster.gate import Gate
 from tidegate.cluster.hands import Hands
 from tidegate.cluster.view import View, Wake
 from tidegate.engine.model import End, EndMode, Remove
-from tidegate.errors import ApiError, Conflict, ServerFault, Throttled, from_status
+from tidegate.errors import ApiError, Conflict, ServerFault, Throttled, TryAgain, from_status
 from tidegate.facts.model import AnswerKind, Existence, Facts, WorkflowFact
 
 NAME = job_name(KEY.name, UID, A)
@@ -254,6 +254,39 @@ async def test_pods_that_outlived_their_job_are_found(rig: Rig) -> None:
     fact = rig.facts.of(A)
     assert (fact.existence, fact.job_gone) == (Existence.PRESENT, True)
     assert len(fact.pods) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("lost", [{"labels": {}}, {"ownerReferences": []}])
+async def test_a_job_that_lost_its_labels_or_owner_is_not_gone(
+    rig: Rig, lost: dict[str, Any], *, known: bool
+) -> None:
+    before = rig.standing()
+    if known:
+        rig.view.job_seen(before)
+        rig.view.job_gone({**before, "metadata": {**before["metadata"], "resourceVersion": "6"}})
+    rig.standing(**lost, resourceVersion="6")
+    if known or "labels" in lost:
+        with pytest.raises(TryAgain, match="has lost labels or its owner"):
+            await rig.hands.prove(rig.workflow, [A])
+        assert rig.facts.of(A).existence is Existence.UNPROVEN
+        assert not rig.facts.of(A).job_gone
+    rig.standing(resourceVersion="7")
+    await rig.hands.prove(rig.workflow, [A])
+    assert rig.facts.of(A).existence is Existence.PRESENT
+
+
+async def test_a_pod_that_lost_its_labels_is_not_gone(rig: Rig) -> None:
+    rig.view.job_seen(rig.standing())
+    rig.view.jobs_listed(rig.view.token(), [])
+    rig.api.jobs.clear()
+    rig.api.pods = [pod(labels={"batch.kubernetes.io/controller-uid": "job-1"})]
+    with pytest.raises(TryAgain, match="has lost labels"):
+        await rig.hands.prove(rig.workflow, [A])
+    assert rig.facts.of(A).existence is Existence.UNPROVEN
+    rig.api.pods = []
+    await rig.hands.prove(rig.workflow, [A])
+    assert rig.facts.of(A).existence is Existence.GONE
 
 
 async def test_no_answer_proves_nothing(rig: Rig) -> None:

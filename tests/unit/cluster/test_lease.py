@@ -201,6 +201,32 @@ def test_leading_in_a_thread_until_released(store: FakeStore) -> None:
     assert lost == []
 
 
+def test_a_leader_that_was_held_up_too_long_ends_without_another_look(
+    store: FakeStore, clock: StillClock
+) -> None:
+    lost, ended = list[str](), threading.Event()
+    times = LeaseTimes(duration=15, renew=10, retry=0.01)
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[Elector]:
+        yield Elector(store, "one", times, clock.monotonic)
+
+    def note(why: str) -> None:
+        lost.append(why)
+        ended.set()
+
+    def held_up() -> None:
+        clock.advance(60)
+        store.trouble = [LOST] * 9
+
+    leadership = Leadership(opened, times, gained=held_up, lost=note)
+    leadership.start()
+    assert ended.wait(5)
+    leadership.release(5)
+    assert "was not renewed in time" in lost[0]
+    assert len(store.trouble) >= 8  # giving it back was tried, looking at it was not
+
+
 def test_a_broken_elector_ends_the_process(store: FakeStore) -> None:
     lost: list[str] = []
     ended = threading.Event()

@@ -85,6 +85,22 @@ async def test_timers_fire_in_their_time(queue: Queue, clock: StillClock) -> Non
     assert await nothing_comes(queue)
 
 
+async def test_timers_that_were_brought_forward_do_not_pile_up(
+    queue: Queue, clock: StillClock
+) -> None:
+    far = clock.at + timedelta(hours=24)
+    for _ in range(500):
+        queue.wake_at(A, far)
+        queue.wake_at(A, clock.at + timedelta(seconds=0.2))
+        clock.advance(0.3)
+        queue.done(await queue.get())
+    assert len(queue._timers) < 100
+    queue.wake_at(A, far)
+    queue.wake_at(B, far)
+    clock.at = far
+    assert {await queue.get(), await queue.get()} == {A, B}
+
+
 async def test_a_timer_of_the_past_fires_at_once(queue: Queue, clock: StillClock) -> None:
     queue.wake_at(A, clock.at - timedelta(seconds=1))
     assert await queue.get() == A

@@ -142,6 +142,19 @@ async def test_where_the_server_forgot_everything_is_listed_anew(
     assert transport.queries[-1]["resourceVersion"] == "20"
 
 
+async def test_watches_that_end_at_once_are_not_opened_in_a_hot_loop(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[ApiError | None] = []
+
+    async def pause(_: Reflector, error: ApiError | None) -> None:
+        paused.append(error)
+
+    monkeypatch.setattr(Reflector, "_pause", pause)
+    await follow([page("10")], [[], [event("ADDED", 11)], []])
+    assert [str(error) for error in paused] == ["the server ended the watch at once"] * 2
+
+
 async def test_an_error_in_the_stream_is_no_end(follow: Follow) -> None:
     trouble = {"type": "ERROR", "object": {"code": 500, "reason": "InternalError"}}
     transport, _, _ = await follow([page("10")], [[trouble]])

@@ -15,6 +15,8 @@ from tidegate.facts.model import AttemptFact, Existence
 
 CALM, HOT = [Wake(KEY, hot=False)], [Wake(KEY, hot=True)]
 
+DELETING = {"deletionTimestamp": "2026-11-22T12:02:00Z"}
+
 
 @pytest.fixture
 def view() -> View:
@@ -116,10 +118,21 @@ def test_a_job_whose_owner_reference_went_is_ours_no_more(view: View) -> None:
 def test_a_deleted_job_is_known_to_be_gone_but_its_pods_are_not(view: View) -> None:
     view.job_seen(job())
     view.pod_seen(pod())
-    assert view.job_gone(job(9)) == CALM
+    assert set(view.job_gone(job(9, metadata=DELETING))) == set(CALM)
     fact = fact_of(view)
     assert (fact.existence, fact.job, fact.job_gone) == (Existence.PRESENT, None, True)
     assert len(fact.pods) == 1
+
+
+def test_a_job_that_only_left_the_watch_is_not_proven_to_be_gone(view: View) -> None:
+    """Who takes the labels from a Job makes the watch tell of its deletion."""
+    view.job_seen(job())
+    assert view.job_gone(job(9)) == CALM
+    assert attempts(view) == {}
+    view.job_seen(job(8))
+    assert attempts(view) == {}
+    view.job_seen(job(10))
+    assert fact_of(view).job is not None
 
 
 def test_a_pod_that_is_left_after_its_job_still_counts_when_it_shows_up_late(view: View) -> None:
@@ -158,7 +171,7 @@ def test_what_is_deleted_never_comes_back(view: View) -> None:
     view.job_seen(job())
     view.pod_seen(pod())
     view.pod_gone(pod(8))
-    view.job_gone(job(9))
+    view.job_gone(job(9, metadata=DELETING))
     assert view.job_seen(job(10)) == []
     assert view.pod_seen(pod(11)) == []
     fact = fact_of(view)
@@ -167,7 +180,7 @@ def test_what_is_deleted_never_comes_back(view: View) -> None:
 
 def test_the_view_alone_never_proves_absence(view: View) -> None:
     view.job_seen(job())
-    view.job_gone(job(9))
+    view.job_gone(job(9, metadata=DELETING))
     assert fact_of(view).existence is Existence.UNPROVEN
 
 
@@ -341,6 +354,15 @@ def test_jobs_that_are_owed_a_pod(view: View, raw: dict[str, object], expected: 
     assert [one.job_uid for one in view.podless()] == expected
     view.pod_seen(pod(4))
     assert list(view.podless()) == []
+
+
+def test_a_job_that_was_suspended_and_resumed_is_owed_another_pod(view: View) -> None:
+    view.job_seen(job(status={"startTime": "2026-11-22T12:00:00Z"}))
+    view.pod_seen(pod(4, "Running"))
+    view.pod_gone(pod(5, "Running", deletionTimestamp="2026-11-22T12:02:00Z"))
+    assert list(view.podless()) == []
+    view.job_seen(job(6, status={"startTime": "2026-11-22T12:05:00Z"}))
+    assert [one.job_uid for one in view.podless()] == ["job-1"]
 
 
 def test_a_deleted_object_that_was_never_seen_is_no_trouble(view: View) -> None:

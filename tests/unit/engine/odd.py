@@ -123,7 +123,7 @@ def attempt_facts(draw: st.DrawFn, attempt: AttemptId) -> AttemptFact:
 
 @st.composite
 def all_facts(draw: st.DrawFn) -> dict[AttemptId, AttemptFact]:
-    found = draw(st.lists(attempts(), max_size=6, unique=True))
+    found = draw(st.lists(attempts(), max_size=4, unique=True))
     return {attempt: draw(attempt_facts(attempt)) for attempt in found}
 
 
@@ -166,14 +166,17 @@ def node_statuses(draw: st.DrawFn, name: str, before: NodeStatus) -> NodeStatus:
 
 
 @st.composite
-def statuses(draw: st.DrawFn, workflow: ValidatedWorkflow) -> WorkflowStatus:
+def statuses(
+    draw: st.DrawFn, workflow: ValidatedWorkflow, *, final: bool = False
+) -> WorkflowStatus:
     begun = begin(workflow, WorkflowStatus(), at(0))
     causes = ("Failure", "DeadlineExceeded", "CancelGraceful", "CancelNow")
     ends = st.builds(Ending, cause=st.sampled_from(causes), node=st.sampled_from([None, "a"]),
                      wave=st.sampled_from([None, 1]), at=moments)  # fmt: skip
     finals = st.sampled_from([Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED])
     outcomes = st.builds(Outcome, phase=finals, reason=st.just("r"), at=moments)
-    phase = draw(st.sampled_from([Phase.RUNNING, Phase.RUNNING, Phase.SUSPENDED]) | finals)
+    living = st.sampled_from([Phase.RUNNING, Phase.RUNNING, Phase.SUSPENDED])
+    phase = draw(finals if final else living | finals)
     return begun.model_copy(
         update={
             "phase": phase,

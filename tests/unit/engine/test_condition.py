@@ -66,7 +66,7 @@ def test_a_skipped_node_lets_its_dependants_run_and_counts_as_progress() -> None
     run.pod_succeeds("b")
     assert run.result == ("Succeeded", "NodesSucceeded")
     assert run.status.progress == "3/3"
-    assert run.status.message == "3/3 nodes ended well; skipped by their conditions: a and c"
+    assert run.status.message == "3/3 nodes ended well, skipped by their conditions: a and c"
     assert run.node("a").message == "when is false: false"
 
 

@@ -51,7 +51,10 @@ def test_if_it_fails_the_node_fails_with_both_failures() -> None:
     assert run.reason("a") == ("Failed", "ExitCode")
     assert [(f.attempt, f.standby, f.exit_code) for f in run.node("a").failures] == [
         (1, None, 3), (2, "s", 4)]  # fmt: skip
-    assert run.node("a").message == "exit code 3; fallback s: exit code 4"
+    assert run.node("a").message == (
+        "exit code 3; fallback s: exit code 4; logs: kubectl logs -n data -l "
+        "tidegate.dev/workflow=flow,tidegate.dev/node=a --tail=-1"
+    )
     assert run.node("a").served_by is None
     assert run.reason("b") == ("Skipped", "DependencyFailed")
     assert run.status.message == "a: exit code 3; fallback s: exit code 4"

@@ -249,7 +249,8 @@ def many_errors(count: int, length: int) -> WorkflowStatus:
     }),
 )  # fmt: skip
 def test_errors_keep_within_8_kib(count: int, length: int, told: int) -> None:
-    text = errors_json(many_errors(count, length))
+    found = many_errors(count, length)
+    text = errors_json(failed_nodes(found, found.nodes))
     assert len(text.encode()) <= 8192
     assert len(json.loads(text)) == told
 
@@ -262,7 +263,7 @@ def test_errors_are_told_first_cause_first_then_as_they_ended() -> None:
         nodes={"late": failed(9), "early": failed(1), "cause": failed(5), "ok": NodeStatus()},
         ending=Ending(cause="Failure", node="cause", wave=1, at=at(5)),
     )
-    assert [name for name, _ in failed_nodes(status)] == ["cause", "early", "late"]
+    assert [name for name, _ in failed_nodes(status, status.nodes)] == ["cause", "early", "late"]
 
 
 def test_a_handler_that_exists_already_is_taken_up_not_started_again() -> None:

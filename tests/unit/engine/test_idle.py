@@ -47,7 +47,9 @@ def test_everything_may_be_edited_while_it_waits_suspended() -> None:
 def test_restored_without_status_nothing_runs_until_it_is_asked_for() -> None:
     run = Run(A, restored=True)
     assert run.result == ("Pending", "Restored")
-    assert "kubectl annotate twf flow tidegate.dev/rerun=all@restored" in str(run.status.message)
+    assert "kubectl annotate --overwrite -n data twf flow tidegate.dev/rerun=all@restored" in str(
+        run.status.message
+    )
     run.edit(parallelism=3)
     assert run.started == []
     run.ask(rerun="all@restored")
@@ -207,7 +209,7 @@ def test_by_default_a_change_only_shows_in_ready(fields: dict) -> None:
     run.edit(**fields)
     assert (run.status.run, run.result) == (1, ("Succeeded", "NodesSucceeded"))
     assert ready(run)[:2] == ("True", "ChangedSinceRun")
-    assert "kubectl annotate --overwrite twf flow tidegate.dev/rerun=" in ready(run)[2]
+    assert "kubectl annotate --overwrite -n data twf flow tidegate.dev/rerun=" in ready(run)[2]
     assert run.status.observed_generation == 2
 
 

@@ -19,6 +19,7 @@ from tests.unit.engine.builders import (
 from tidegate.engine.judge import Live, Unproven, Verdict, ended_by_itself, is_stopped, judge
 from tidegate.facts.model import UNPROVEN, AttemptFact, Existence, PodFact
 
+QUOTA = 'pods "p" is forbidden: exceeded quota: team-a'
 FOREIGN_POD = pod(name="pod-2", uid="pod-uid-2", created_at=at(3))
 DONE = job_end("CompletionsReached", succeeded=True)
 COUNTED = job_end("DeadlineExceeded", succeeded=True)

@@ -69,7 +69,7 @@ def failure_of(container: ContainerEnd, **fields: object) -> PodFact:
                 present(job(), failed_pod(137, reason="OOMKilled")),
                 "OOMKilled",
                 137,
-                "out of memory",
+                "",
             ),
             "a kill from inside is an exit code": (
                 present(job(), failed_pod(137)),

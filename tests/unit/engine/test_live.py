@@ -35,7 +35,7 @@ def test_what_a_pod_waits_for_is_told_with_its_clock(why: str, reason: str, word
     words += " (waiting until 12:05:00 UTC, then the attempt fails)"
     assert run.reason("a") == ("Running", reason)
     assert run.node("a").message == words
-    assert run.status.message == f"wave 1 of 1: a: {words}"
+    assert run.status.message == f"a: {words}"
 
 
 def test_the_kubelets_own_words_may_go_to_and_fro_without_a_write() -> None:
@@ -77,8 +77,17 @@ def test_start_timeout_is_ten_minutes_by_default() -> None:
     assert run.wake_at == at(600)
 
 
+def test_no_verdict_on_a_job_without_pod_before_its_events_were_read() -> None:
+    run = story()
+    run.advance(86400)
+    assert (run.ends, run.reason("a")) == ([], ("Running", None))
+    run.tell("a", refusal='pods "p" is forbidden: exceeded quota: team-a')
+    assert (run.ends, run.reason("a")) == ([], ("Running", "QuotaExceeded"))
+
+
 def test_start_timeout_is_decided_in_recorded_status_first() -> None:
     run = story()
+    run.tell("a", refusal="")
     run.now = at(300)
     planned = run.plan()
     assert (planned.decides, planned.ends) == (True, ())
@@ -117,6 +126,7 @@ def test_a_suspended_jobs_clock_stands() -> None:
     run.look()
     assert run.ends == []
     run.tell_job("a", suspended=False, started_at=run.now)
+    run.tell("a", refusal="")
     assert run.reason("a") == ("Running", None)
     run.advance(299)
     assert run.ends == []

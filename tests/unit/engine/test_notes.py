@@ -1,5 +1,6 @@
-from tests.unit.engine.builders import PATIENT, node, spec
+from tests.unit.engine.builders import KEY, PATIENT, node, spec
 from tests.unit.engine.run import Run
+from tidegate.engine.messages import logs
 from tidegate.engine.model import NoteKind
 
 
@@ -31,7 +32,7 @@ def test_the_events_of_a_run_with_everything() -> None:
         "NodeRetrying: a: retry 1 of 1 in 10 s after exit code 3",
         "FallbackStarted: a: exit code 4 after 2 attempts; s runs in its place",
         "WaveStarted: wave 2 of 3: c",
-        "NodeFailed: c: exit code 5",
+        f"NodeFailed: c: exit code 5; {logs(KEY, 'c')}",
         "WorkflowFailed: c: exit code 5",
     ]
     assert [note.kind for note in run.notes if note.warning] == ["NodeFailed", "WorkflowFailed"]
@@ -71,7 +72,7 @@ def test_eager_tells_of_no_waves() -> None:
 def test_a_cancel_is_told_as_a_warning() -> None:
     run = Run(spec(node("a")))
     run.ask(cancel="now")
-    assert run.told(NoteKind.WORKFLOW_CANCELLED) == ["cancelled now on request"]
+    assert run.told(NoteKind.WORKFLOW_CANCELLED) == ["cancelled on request (now): a was ended"]
     assert run.notes[-1].warning
 
 

@@ -18,6 +18,7 @@ def story(policy: str) -> Run:
     run.advance(10)
     run.pod_succeeds("a")
     run.pod_fails("c")
+    run.advance(120)
     return run
 
 
@@ -35,26 +36,31 @@ def test_which_finished_jobs_stay(policy: str, expected: list[str]) -> None:
     assert run.result[0] == "Failed"
 
 
-def test_nothing_is_removed_before_its_end_is_recorded() -> None:
+def test_a_job_outlives_any_creation_that_is_still_on_its_way() -> None:
     run = Run(spec(node("a"), node("b", "a"), jobRetention="Never"))
     run.pod_succeeds("a", look=False)
     assert run.plan().removes == ()
     run.look()
+    assert removed(run) == []
+    run.advance(119)
+    assert removed(run) == []
+    run.advance(1)
     assert removed(run) == ["a1"]
 
 
 def test_a_failed_attempt_may_go_as_soon_as_its_retry_is_recorded() -> None:
     run = Run(spec(node("a", retry=PATIENT), jobRetention="Never"))
     run.pod_fails("a")
-    assert removed(run) == ["a1"]
     run.advance(10)
     assert run.started == ["a1", "a2"]
+    run.advance(110)
+    assert removed(run) == ["a1"]
 
 
 def test_a_removed_job_changes_nothing_about_its_node() -> None:
     run = Run(spec(node("a"), node("b", "a"), jobRetention="Never"))
     run.pod_succeeds("a")
-    run.look()
+    run.advance(120)
     assert run.reason("a") == ("Succeeded", None)
     assert run.proven == []
     run.pod_succeeds("b")
@@ -80,10 +86,12 @@ def test_handlers_jobs_go_likewise() -> None:
     run = Run(spec(node("a"), standbys="x", onExit=["x"], jobRetention="OnFailure"))
     run.pod_succeeds("a")
     run.pod_succeeds("x")
+    run.advance(120)
     assert removed(run) == ["a1", "x1"]
 
 
 def test_a_removal_names_the_jobs_uid() -> None:
     run = Run(spec(node("a"), jobRetention="Never"))
     run.pod_succeeds("a")
+    run.advance(120)
     assert [(r.uid, r.name.startswith("flow-a-")) for r in run.removes] == [("job-1", True)]

@@ -142,7 +142,10 @@ def test_a_stronger_cause_ends_what_a_weaker_one_let_run() -> None:
     run.ask(cancel="graceful")
     assert run.ended == ["b1", "clean1"]
     assert run.result == ("Cancelled", "CancelRequested")
-    assert run.status.message == "cancelled gracefully on request; a: exit code 1"
+    assert (
+        run.status.message
+        == "cancelled on request (graceful): b and clean were ended; a: exit code 1"
+    )
 
 
 # --- ending attempts

@@ -24,7 +24,9 @@ def test_suspended_nothing_starts_and_what_runs_runs_on() -> None:
     run.pod_succeeds("a")
     assert run.result == ("Suspended", "Suspended")
     assert run.started == ["a1"]
-    assert "suspended (spec.suspend), no node starts; none runs" in str(run.status.message)
+    assert "suspended (spec.suspend): no node starts, none that cleans up either; none runs" in str(
+        run.status.message
+    )
     run.edit(suspend=False)
     assert run.result == ("Running", "NodesRun")
     assert run.started == ["a1", "b1"]
@@ -47,7 +49,7 @@ def test_suspended_cleanup_nodes_wait_too_and_the_message_says_so() -> None:
     run.pod_fails("a")
     assert run.started == ["a1"]
     assert run.result == ("Suspended", "Suspended")
-    assert "suspended (spec.suspend), no node starts" in str(run.status.message)
+    assert "no node starts, none that cleans up either" in str(run.status.message)
     run.edit(suspend=False)
     assert run.started == ["a1", "clean1"]
 

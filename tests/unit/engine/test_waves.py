@@ -69,13 +69,13 @@ def test_the_waves_in_status() -> None:
 def test_the_phase_of_a_wave(phases: str, expected: str) -> None:
     found = workflow(node("a"), node("b"))
     one, other = (NodeStatus(phase=NodePhase(p)) for p in phases.split())
-    assert wave_statuses(found, {"a": one, "b": other})["1"].phase == expected
+    assert wave_statuses(found, {"a": one, "b": other}, 1)["1"].phase == expected
 
 
-def test_the_last_wave_stands_at_the_end() -> None:
+def test_the_wave_in_which_the_run_ended_stands_at_the_end() -> None:
     run = Run(spec(*DIAMOND))
     run.ask(cancel="now")
-    assert run.status.wave == 3
+    assert run.status.wave == 1
     assert current_wave(run.workflow, run.status.nodes) is None
 
 
@@ -85,7 +85,7 @@ def test_the_last_wave_stands_at_the_end() -> None:
 def test_no_more_than_parallelism_run_at_once() -> None:
     run = Run(spec(*(node(f"n{i}") for i in range(5)), parallelism=2))
     assert run.started == ["n01", "n11"]
-    assert "others wait for room (parallelism)" in str(run.status.message)
+    assert "others wait for room (2 of 2 attempts run: parallelism)" in str(run.status.message)
     run.pod_succeeds("n1")
     assert run.started[2:] == ["n21"]
     run.pod_succeeds("n0", "n2")

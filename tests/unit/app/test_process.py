@@ -1,0 +1,88 @@
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from tests.unit.cluster.objects import KEY, workflow
+from tidegate.app import process as module
+from tidegate.app.process import Process
+from tidegate.app.sources import Sources
+from tidegate.cluster.access import Access
+from tidegate.cluster.client import Client
+from tidegate.engine.model import Note, NoteKind
+from tidegate.facts.workflow import workflow_fact
+from tidegate.settings import Settings
+
+HOURS = 3600.0
+
+
+@pytest.fixture
+async def process() -> Process:
+    access = Access("http://nowhere", None, None, None, None, 0.0)
+    return Process(Settings(), access, Client(access))
+
+
+async def test_events_that_cannot_be_written_do_not_spoil_the_end(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LAST_EVENTS", 0.01)
+    note = Note(NoteKind.WORKFLOW_FAILED, "nobody writes it")
+    process._teller.tell(workflow_fact(workflow()), [note], [])
+    await process._finish()
+
+
+@pytest.mark.parametrize(("error", "expected"), [(None, 0), (OSError("port in use"), 1)])
+async def test_the_process_ends_at_once_however_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception | None,
+    expected: int,
+) -> None:
+    codes: list[int] = []
+
+    async def load() -> Access:
+        return Access("http://nowhere", None, None, None, None, 0.0)
+
+    async def run(_: Process) -> int:
+        if error is not None:
+            raise error
+        return 0
+
+    monkeypatch.setattr(Access, "load", load)
+    monkeypatch.setattr(Process, "run", run)
+    monkeypatch.setattr(module.os, "_exit", codes.append)
+    await module.main(Settings())
+    assert codes == [expected]
+    assert ("port in use" in caplog.text) == (error is not None)
+
+
+async def test_who_takes_over_is_healthy_while_it_lists(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = asyncio.Event()
+
+    async def resync(_: Sources, _since: float) -> None:
+        await listed.wait()
+
+    async def nothing(_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Sources, "resync", resync)
+    monkeypatch.setattr(process._dispatcher, "run", lambda: nothing(None))
+    process._queue.add(KEY)
+    process._queue.last_taken -= HOURS
+    process._synced.set()
+    process._gained.set()
+    leading = asyncio.create_task(process._lead())
+    await asyncio.sleep(0)
+    assert process.unhealthy() == []
+    listed.set()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert process.unhealthy() == []
+    process._queue.last_taken -= HOURS
+    assert "the queue stands still" in process.unhealthy()[0]
+    leading.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await leading
