@@ -31,5 +31,13 @@ ANNOTATION_RERUN: Final = f"{GROUP}/rerun"
 
 MAIN_CONTAINER: Final = "main"
 
+OUTPUT_VARIABLE: Final = "TIDEGATE_OUTPUT"
+"""Names the file to which the container main writes its outputs: its termination message."""
+TERMINATION_MESSAGE_PATH: Final = "/dev/termination-log"
+"""Where that is, unless the container says otherwise."""
+
 MAX_SPEC_BYTES: Final = 512 * 1024
+MAX_OUTPUT_BYTES: Final = 4096
+"""The kubelet cuts termination messages here."""
+MAX_RUN_OUTPUT_BYTES: Final = 128 * 1024
 MAX_STATUS_BYTES: Final = 384 * 1024

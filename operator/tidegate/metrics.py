@@ -70,6 +70,9 @@ _WATCH_RESTARTS = Counter(
     "tidegate_watch_restarts_total", "Watches that ended and were opened again.", ("resource",)
 )
 _EVENT_ERRORS = Counter("tidegate_event_write_errors_total", "Events that were not written.")
+_WEBHOOK = Counter(
+    "tidegate_webhook_requests_total", "Requests to the validating webhook.", ("result",)
+)
 _LEADER = Gauge("tidegate_leader", "Whether this replica leads (1) or stands by (0).")
 _BUILD = Gauge("tidegate_build_info", "Always 1; the labels tell the version.", ("version",))
 
@@ -160,6 +163,14 @@ def record_watch_restart(resource: str) -> None:
 def record_event_error() -> None:
     """An Event could not be written, or had no place in the queue."""
     _EVENT_ERRORS.inc()
+
+
+def record_webhook(result: str) -> None:
+    """The webhook was asked.
+
+    ``result`` is accepted, refused, passed (nothing to look at), malformed, overload or bug.
+    """
+    _WEBHOOK.labels(result).inc()
 
 
 def record_leader(leads: bool) -> None:  # noqa: FBT001 - it is what is recorded

@@ -227,7 +227,8 @@ def _parsed(fact: WorkflowFact) -> WorkflowStatus:
 def _pause(status: WorkflowStatus) -> timedelta:
     """How long facts gather before the next write: the longer, the more there is to write."""
     nodes = len(status.nodes) + sum(len(node.failures) for node in status.nodes.values())
-    return max(_CALM_INTERVAL, timedelta(seconds=nodes * 256 / _BYTES_PER_SECOND))
+    size = nodes * 256 + sum(len(node.outputs or "") for node in status.nodes.values())
+    return max(_CALM_INTERVAL, timedelta(seconds=size / _BYTES_PER_SECOND))
 
 
 def _is_too_large(error: ApiError) -> bool:

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     """Where ``/metrics`` is served."""
     probe_port: _PORT = 8080
     """Where ``/healthz`` and ``/readyz`` are served."""
+    webhook_certificates: str = ""
+    """The folder with ``tls.crt`` and ``tls.key`` of the validating webhook; empty for none."""
+    webhook_port: _PORT = 8443
+    """Where the webhook is served, if it is."""
     job_burst: int = Field(default=50, ge=1, le=1000)
     """Jobs that may be created at once."""
     job_rate: float = Field(default=20.0, gt=0, le=1000)

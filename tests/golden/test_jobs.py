@@ -38,7 +38,8 @@ def starts(case: Path, workflow: ValidatedWorkflow) -> list[Start]:
 
 
 def _start(entry: dict[str, Any]) -> Start:
-    return start_of(**{**entry, "env": tuple((entry.get("env") or {}).items())})
+    pairs = {field: tuple((entry.get(field) or {}).items()) for field in ("env", "values")}
+    return start_of(**{**entry, **pairs})
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

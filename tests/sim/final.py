@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from tests.sim.data import wrong_outputs
 from tests.sim.invariants import Invariants
+from tests.sim.keeping import ended_well
 from tests.sim.store import JOB, POD, WORKFLOW, Raw, controller_uid, is_deleting
 from tidegate.api.spec import JobRetention
 from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.waves import was_not_wanted
 
 _TABLE = {
     Phase.PENDING: ("Unknown", "False", "Unknown", "True", "False"),
@@ -87,7 +90,7 @@ def _nodes(
             yield f"{name} failed, but the run succeeded"
         if status.phase is Phase.FAILED and name not in (status.message or ""):
             yield f"{name} failed, but the message doesn't tell: {status.message}"
-    well = all(status.nodes[name].phase is NodePhase.SUCCEEDED for name in workflow.tasks)
+    well = all(ended_well(status.nodes[name]) for name in workflow.tasks)
     forgiving = any(task.allow_failure for task in workflow.tasks.values())
     if status.phase is Phase.SUCCEEDED and not well and not forgiving:
         yield "the run succeeded, though not every node did"
@@ -113,7 +116,10 @@ def _attempts(
 ) -> Iterator[str]:
     """Attempts are within the limits, disruptions aside, and succeed only if a program did."""
     name, node = named
+    yield from wrong_outputs(checks.truth, uid, name, node.outputs)
     made = [x for x in checks.truth.made(uid, run) if x.attempt.node == name]
+    if made and was_not_wanted(node):
+        yield f"{name} was skipped by its condition, but ran"
     by_server: dict[str, set[int]] = {}
     for job in made:
         by_server.setdefault(job.attempt.standby, set()).add(job.attempt.number)

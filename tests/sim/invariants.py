@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tests.sim.data import wrong_values
 from tests.sim.kubelet import Process
 from tests.sim.moves import wrong_moves
 from tests.sim.premises import unfounded_end, unfounded_start
@@ -15,6 +16,7 @@ from tidegate.api.identity import AttemptId
 from tidegate.api.spec import Execution, Trigger
 from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow, validate
+from tidegate.engine.waves import was_not_wanted
 from tidegate.errors import InvalidSpec
 from tidegate.facts.workflow import workflow_fact
 
@@ -102,6 +104,9 @@ class Invariants:
             self.say(f"a Job that tells of no attempt: {raw['metadata']['name']}")
             return
         self._never_twice(owner, made)
+        if seen is not None:
+            for text in wrong_values(self.truth, owner, seen.workflow, made.attempt, raw):
+                self.say(text)
         if seen is not None and not self.allowed.late_writes:
             for text in unfounded_start(seen.workflow, seen.status, made.attempt, self.clock()):
                 self.say(f"an operator {text}")
@@ -154,7 +159,9 @@ class Invariants:
             ):
                 continue
             recorded = seen.status.nodes.get(dependency)
-            done = recorded is not None and recorded.phase is NodePhase.SUCCEEDED
+            done = recorded is not None and (
+                recorded.phase is NodePhase.SUCCEEDED or was_not_wanted(recorded)
+            )
             if not done and not self.truth.succeeded(owner, dependency, run):
                 self.say(f"{attempt} starts, but its dependency {dependency} has not succeeded")
         in_waves = workflow.spec.execution is Execution.WAVES

@@ -2,18 +2,23 @@
 
 from collections.abc import Iterator
 
-from tidegate.api.status import NodePhase, WorkflowStatus
+from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.waves import was_not_wanted
+
+
+def ended_well(node: NodeStatus) -> bool:
+    return node.phase is NodePhase.SUCCEEDED or was_not_wanted(node)
 
 
 def wrongly_kept(
     workflow: ValidatedWorkflow, before: WorkflowStatus, after: WorkflowStatus
 ) -> Iterator[str]:
     """What the new run keeps, but must not, or runs again, but must not."""
-    kept = {name for name in workflow.tasks if after.nodes[name].phase is NodePhase.SUCCEEDED}
+    kept = {name for name in workflow.tasks if ended_well(after.nodes[name])}
     for name in kept:
         former = before.nodes.get(name)
-        if former is None or former.phase is not NodePhase.SUCCEEDED:
+        if former is None or not ended_well(former):
             yield f"run {after.run} keeps {name}, which had not succeeded"
         lost = set(workflow.graph.dependencies[name]) - kept
         if lost:

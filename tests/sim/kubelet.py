@@ -176,6 +176,8 @@ class Kubelet:
             "startedAt": self._at(process.began),
             "finishedAt": self._at(process.ended),
         }
+        if code == 0 and not process.killed:
+            terminated["message"] = process.program.message
         failed = code != 0 or bool(process.reason)
         new = with_status(
             pod,

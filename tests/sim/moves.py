@@ -71,6 +71,10 @@ def _node_moves(before: NodeStatus, after: NodeStatus) -> list[str]:
         found.append(f"retryAt moves from {before.retry_at} to {after.retry_at}")
     if same and before.job and after.job and before.job.ending not in (None, after.job.ending):
         found.append(f"ending of its attempt goes from {before.job.ending} to {after.job.ending}")
+    if before.when is not None and after.when is not before.when:
+        found.append(f"its condition is asked twice: {before.when}, then {after.when}")
+    if before.outputs is not None and after.outputs != before.outputs:
+        found.append(f"its outputs change from {before.outputs} to {after.outputs}")
     if before.failures != after.failures[: len(before.failures)]:
         found.append("its failures are rewritten")
     return found

@@ -49,6 +49,8 @@ def unfounded_start(
     if node is None:
         yield f"starts {attempt}, of which status knows no node"
         return
+    if attempt.node in workflow.conditions and not node.when:
+        yield f"starts {attempt}, but it isn't recorded that its condition holds"
     if node.phase.has_ended:
         yield f"starts {attempt}, but the node is recorded as {node.phase}"
     if node.job is not None and node.job.ending and node.attempt >= attempt.number:

@@ -1,10 +1,12 @@
 """What a history is about: a random Workflow, what its programs do, and what happens to them."""
 
+import dataclasses
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.sim.data import add_data, message_of
 from tests.sim.store import JOB, POD, WORKFLOW
 from tests.sim.watch import Weather
 from tests.sim.world import FOREVER, Climate, Program
@@ -49,6 +51,7 @@ def scenario(seed: int) -> Scenario:
     chance = random.Random(f"{seed}/scenario")
     calm = chance.random() < 0.25
     spec = _spec(chance, calm=calm)
+    add_data(seed, spec)
     names = [x["name"] for x in spec["nodes"] + spec.get("standbys", [])]
     theme = "" if calm else chance.choice(_THEMES)
     found = Scenario(seed, spec, theme, calm)
@@ -236,6 +239,12 @@ def _programs(
     may_hang = set() if calm else timed | handlers
 
     def program(executor: str, run: int, number: int) -> Program:
+        found = silent(executor, run, number)
+        if "params" not in spec:
+            return found
+        return dataclasses.replace(found, message=message_of(seed, executor, run, number))
+
+    def silent(executor: str, run: int, number: int) -> Program:
         own = random.Random(f"{seed}/program/{executor}/{run}/{number}")
         seconds = own.choice((0.1, 0.5, 1.0, 3.0, 8.0))
         term = own.choice(("dies", "dies", "succeeds", "ignores"))

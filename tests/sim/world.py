@@ -24,6 +24,8 @@ class Program:
     """On SIGTERM: dies (143), succeeds (0) or ignores it (killed after the grace period, 137)."""
     pull_blocked: float = 0.0
     """For how long its image can't be pulled."""
+    message: str = ""
+    """What it writes as its termination message, if it isn't killed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- toJson $names -}}
 {{- end -}}
 
+{{/* The name of the webhook's Service, and of the Secret that the chart makes for it. */}}
+{{- define "tidegate.webhook" -}}
+{{ include "tidegate.fullname" . }}-webhook
+{{- end -}}
+
+{{/* The Secret with the webhook's certificate. Each way has its own: none takes the other's away. */}}
+{{- define "tidegate.webhookSecret" -}}
+{{ include "tidegate.webhook" . }}{{ if .Values.webhook.certManager.enabled }}-tls{{ end }}
+{{- end -}}
+
+{{/* Under which names API servers know the webhook, as a JSON list. */}}
+{{- define "tidegate.webhookNames" -}}
+{{- $host := printf "%s.%s" (include "tidegate.webhook" .) .Release.Namespace -}}
+{{- list (printf "%s.svc" $host) $host | toJson -}}
+{{- end -}}
+
 {{/* What the operator may do where Workflows run; the README of the chart says why. */}}
 {{- define "tidegate.rules" -}}
 - apiGroups: [tidegate.dev]

@@ -35,13 +35,15 @@ def definition(task: Task, fallback: Task | None = None, format: int = LATEST_FO
 
 def run_definition(spec: WorkflowSpec, tasks: Iterable[Task]) -> str:
     """The definition of a whole run: its tasks, whatever their order, its handlers and policies."""
-    canonical = {
+    canonical: dict[str, Any] = {
         "tasks": sorted((task.name, task.definition) for task in tasks),
         "onError": spec.on_error,
         "onExit": spec.on_exit,
         "failurePolicy": spec.failure_policy.value,
         "execution": spec.execution.value,
     }
+    if spec.params:
+        canonical["params"] = sorted((param.name, param.value) for param in spec.params)
     text = orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)
     return f"{LATEST_FORMAT}:{hashlib.sha256(text).hexdigest()[:32]}"
 
@@ -73,6 +75,9 @@ def _canonical_1(task: Task) -> Mapping[str, Any]:
         "resources": task.resources,
         "volumeMounts": sorted(task.volume_mounts, key=itemgetter("mountPath")),
         "template": task.template,
+        "outputs": task.outputs,
+        "when": task.when,
+        "params": task.params,
     }
     return {key: value for key, value in fields.items() if value}
 

@@ -13,7 +13,10 @@ from typing import Any, Final, TypeVar
 
 from tidegate import constants as c
 from tidegate.api.definition import definition
+from tidegate.api.expressions import Condition
+from tidegate.api.json_values import compact
 from tidegate.api.merge import merge_env, merge_template
+from tidegate.api.references import find_references, param_of, texts_of
 from tidegate.api.spec import (
     Defaults,
     NodeSpec,
@@ -40,12 +43,15 @@ class Tasks:
     """By node: its fallback as it runs in that node's place."""
 
 
-def effective_tasks(spec: WorkflowSpec) -> Tasks:
-    """The tasks of a spec whose names have been found to fit together."""
+def effective_tasks(spec: WorkflowSpec, conditions: Mapping[str, Condition]) -> Tasks:
+    """The tasks of a spec whose names have been found to fit together, with its conditions."""
     base = merge_template(None, spec.defaults.template)
     retry = _retry_policy(spec.defaults.retry)
     standbys = {s.name: _task(s, spec.defaults, base, None) for s in spec.standbys}
     nodes = {n.name: _task(n, spec.defaults, base, retry) for n in spec.nodes}
+    params = {param.name: param.value for param in spec.params}
+    for task in (*standbys.values(), *nodes.values()):
+        _refer(task, params, conditions.get(task.name))
     for task in (*standbys.values(), *nodes.values()):
         _define(task, standbys[task.fallback] if task.fallback else None)
     own_env = {s.name: s.env for s in spec.standbys}
@@ -60,11 +66,17 @@ def effective_tasks(spec: WorkflowSpec) -> Tasks:
 def stand_in(primary: Task, standby: Task, own_env: tuple[Mapping[str, Any], ...]) -> Task:
     """``standby`` in the place of ``primary``: with its literal variables and its definition.
 
-    Entries that the standby has itself win over the primary's, and those over inherited ones.
+    Entries that the standby has itself win over the primary's, and those over inherited ones. It
+    has to write what either of them promises.
     """
     literal = tuple(entry for entry in primary.env if "valueFrom" not in entry)
-    env = merge_env(merge_env(standby.env, literal), own_env)
-    return dataclasses.replace(standby, env=env, definition=primary.definition)
+    task = dataclasses.replace(
+        standby,
+        env=merge_env(merge_env(standby.env, literal), own_env),
+        outputs={**primary.outputs, **standby.outputs},
+        definition=primary.definition,
+    )
+    return dataclasses.replace(task, references=_references(task))
 
 
 def main_container(template: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -103,8 +115,35 @@ def _task(
         resources=_inherited(spec.resources, main.get("resources"), defaults.resources),
         volume_mounts=spec.volume_mounts,
         template=merge_template(base, spec.template) if spec.template else base,
+        outputs={o.name: compact(o.default) if o.has_default else None for o in spec.outputs},
+        when=node.when if node else None,
+        references=(),
+        params=_NOTHING,
         definition="",
     )
+
+
+def _refer(task: Task, params: Mapping[str, str], condition: Condition | None) -> None:
+    """Adds what a task that nobody has seen yet refers to."""
+    references = _references(task)
+    named = {name for text in references if (name := param_of(text)) is not None}
+    named |= condition.params if condition is not None else frozenset()
+    object.__setattr__(task, "references", references)
+    object.__setattr__(task, "params", {name: params[name] for name in sorted(named)})
+
+
+def _references(task: Task) -> tuple[str, ...]:
+    """What the task's texts refer to, each once, in all containers of its pod."""
+    own = {"image": task.image, "command": task.command, "args": task.args, "env": task.env}
+    pod = task.template.get("spec") or _NOTHING
+    containers = (own, *(pod.get("initContainers") or ()), *(pod.get("containers") or ()))
+    found = (
+        reference.expression
+        for container in containers
+        for _, text in texts_of(container)
+        for reference in find_references(text)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _define(task: Task, fallback: Task | None) -> None:

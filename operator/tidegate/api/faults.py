@@ -7,6 +7,8 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 
 from tidegate.api.duration import shorten
+from tidegate.api.fields import KEY_PATTERN
+from tidegate.api.json_values import kind_of
 from tidegate.api.spec import WorkflowSpec
 from tidegate.errors import Fault
 
@@ -15,7 +17,8 @@ MAX_FAULTS: Final = 200
 _MAX_HINTS: Final = 20
 """Finding the closest of 500 names takes a millisecond."""
 _DNS_LABEL: Final = "a-z, 0-9 and - only, beginning and ending with a letter or digit"
-_NODE_ONLY: Final = frozenset({"dependsOn", "trigger", "fallback", "allowFailure"})
+_KEY: Final = "letters, digits, _ and - only, beginning with a letter or _"
+_NODE_ONLY: Final = frozenset({"dependsOn", "trigger", "when", "fallback", "allowFailure"})
 
 
 class Hints:
@@ -81,11 +84,12 @@ def _message(error: Mapping[str, Any], hints: Hints) -> str:
     if kind == "enum":
         return _no_choice(error["input"], context["expected"], hints)
     if kind == "string_pattern_mismatch":
-        return f"{shorten(error['input'])} is no valid name: {_DNS_LABEL}"
+        rule = _KEY if context["pattern"] == KEY_PATTERN else _DNS_LABEL
+        return f"{shorten(error['input'])} is no valid name: {rule}"
     if kind == "value_error":
         return str(context["error"])
     if template := _WORDS.get(kind):
-        given = {"got": _type_name(error["input"])} | context
+        given = {"got": kind_of(error["input"])} | context
         return template.format(**{key: _number(value) for key, value in given.items()})
     return str(error["msg"])
 
@@ -113,13 +117,6 @@ _WORDS: Final = {
 
 def _number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _type_name(value: object) -> str:
-    if value is None:
-        return "null"
-    names = {bool: "true or false", int: "a number", float: "a number", str: "text"}
-    return names.get(type(value), "an object" if isinstance(value, Mapping) else "a list")
 
 
 def _no_choice(given: object, expected: str, hints: Hints) -> str:

@@ -14,6 +14,15 @@ MAX_STANDBYS: Final = 64
 MAX_ARGUMENT: Final = 131_071
 """Bytes: the longest single argument that Linux passes to a program."""
 MAX_CAP: Final = timedelta(hours=24)
+MAX_PARAMS: Final = 64
+MAX_PARAM: Final = 32 * 1024
+"""Characters of a param's value."""
+MAX_OUTPUTS: Final = 64
+"""Outputs that a node may declare."""
+MAX_CONDITION: Final = 4096
+"""Characters of a ``when``."""
+KEY_PATTERN: Final = "^[A-Za-z_][-A-Za-z0-9_]*$"
+"""Of the names of params and declared outputs."""
 
 _LIST_TYPE: Final = "x-kubernetes-list-type"
 _KEEP: Final = "x-kubernetes-preserve-unknown-fields"
@@ -37,6 +46,12 @@ def _variable(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("value must be text; put it in quotes")  # noqa: TRY004 - pydantic
     if not isinstance(value.get("valueFrom"), dict | None):
         raise ValueError("valueFrom must be an object")  # noqa: TRY004
+    return value
+
+
+def _no_nul(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("holds a NUL character, which no argument or variable can hold")
     return value
 
 
@@ -87,6 +102,10 @@ _MOUNT_SCHEMA: Final = foreign(
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_length=40)]
 """A DNS label of at most 40 characters."""
+Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN, min_length=1, max_length=63)]
+"""Name of a param or an output: letters, digits, ``_`` and ``-``."""
+ParamValue = Annotated[str, StringConstraints(max_length=MAX_PARAM), AfterValidator(_no_nul)]
+Cel = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONDITION)]
 Argument = Annotated[str, StringConstraints(max_length=MAX_ARGUMENT)]
 Count = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]

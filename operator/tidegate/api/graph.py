@@ -60,11 +60,11 @@ class Graph:
 
     def descendants(self, names: Iterable[str]) -> frozenset[str]:
         """All nodes that depend on any of ``names``, directly or not; not ``names`` themselves."""
-        return _reach(names, self.dependents)
+        return reach(names, self.dependents)
 
     def ancestors(self, names: Iterable[str]) -> frozenset[str]:
         """All nodes that any of ``names`` depends on, directly or not; not ``names`` themselves."""
-        return _reach(names, self.dependencies)
+        return reach(names, self.dependencies)
 
 
 def find_cycles(dependencies: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
@@ -82,8 +82,8 @@ def find_cycles(dependencies: Mapping[str, Sequence[str]]) -> tuple[tuple[str, .
     for name in dependencies:
         if name in left and name not in knotted and (cycle := _shortest_cycle(name, left)):
             cycles.append(cycle)
-            forward = _reach([name], left)
-            knotted |= {name} | (forward & _reach([name], _reversed(left)))
+            forward = reach([name], left)
+            knotted |= {name} | (forward & reach([name], _reversed(left)))
     return tuple(cycles)
 
 
@@ -154,7 +154,8 @@ def _reversed(edges: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return reverse
 
 
-def _reach(names: Iterable[str], edges: Mapping[str, Sequence[str]]) -> frozenset[str]:
+def reach(names: Iterable[str], edges: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """All that the edges lead to from ``names``, directly or not; not ``names`` themselves."""
     given = set(names)
     seen: set[str] = set()
     stack = list(given)

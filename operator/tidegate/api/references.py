@@ -19,12 +19,31 @@ NODE_ATTEMPT: Final = "node.attempt"
 KNOWN_NAMES: Final = frozenset(
     {WORKFLOW_NAME, WORKFLOW_NAMESPACE, WORKFLOW_UID, WORKFLOW_RUN, NODE_NAME, NODE_ATTEMPT}
 )
-"""Every name with a value in ``command``, ``args`` and ``env[].value``; ``image`` knows none."""
+"""Every name that has a value in any Workflow, in ``command``, ``args`` and ``env[].value``."""
+NODE_FIELDS: Final = ("phase", "reason", "exitCode", "servedBy")
+"""What references and conditions may read of a node besides its outputs."""
 
 _TOKEN: Final = re.compile(r"\$\$|\$\(([^)]*)\)")
 """An escaped ``$``, or a reference with what stands in its parentheses."""
 _OURS: Final = re.compile(r"(?:(?:params|nodes|workflow|node)\.|item(?:$|[.\[])|index$)[^\s(]*")
 """What claims to be ours, known or not; ``node.js --version`` is a command of the shell's."""
+
+
+_PARAM: Final = re.compile(r"params\.([A-Za-z_][-A-Za-z0-9_]*)")
+_NODE: Final = re.compile(
+    r"nodes\.([a-z0-9](?:[-a-z0-9]*[a-z0-9])?)\."
+    rf"(?:outputs\.([A-Za-z_][-A-Za-z0-9_]*)|({'|'.join(NODE_FIELDS)}))"
+)
+
+
+class NodeValue(NamedTuple):
+    """A value of another node that a reference stands for."""
+
+    node: str
+    field: str
+    """One of ``NODE_FIELDS``, or ``outputs``."""
+    output: str = ""
+    """The output's key, where the field is ``outputs``."""
 
 
 class Reference(NamedTuple):
@@ -52,6 +71,27 @@ def find_references(text: str) -> list[Reference]:
         for token in _TOKEN.finditer(text, 0, end)
         if token[1] is not None and _OURS.fullmatch(token[1])
     ]
+
+
+def param_of(expression: str) -> str | None:
+    """The param that ``params.<name>`` stands for; None if the expression is of another kind."""
+    match = _PARAM.fullmatch(expression)
+    return match[1] if match else None
+
+
+def node_value(expression: str) -> NodeValue | None:
+    """What ``nodes.<node>.…`` stands for; None if the expression is of another kind."""
+    match = _NODE.fullmatch(expression)
+    if match is None:
+        return None
+    return NodeValue(match[1], "outputs", match[2]) if match[2] else NodeValue(match[1], match[3])
+
+
+def texts_of(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """All texts of a raw container in which references are replaced, its image among them."""
+    if isinstance(image := container.get("image"), str):
+        yield "image", image
+    yield from container_texts(container)
 
 
 def container_texts(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

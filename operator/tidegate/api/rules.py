@@ -15,6 +15,7 @@ _LIVE: Final = ", ".join(f"'{phase}'" for phase in LIVE_PHASES)
 _LOCKED: Final = (
     "nodes",
     "standbys",
+    "params",
     "defaults",
     "execution",
     "failurePolicy",

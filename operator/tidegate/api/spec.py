@@ -6,17 +6,21 @@ that nodes inherit from ``defaults`` have no default here: it is applied after t
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from tidegate.api.duration import BackoffDuration, Duration
 from tidegate.api.fields import (
+    ATOMIC,
     MAX_NODES,
+    MAX_OUTPUTS,
+    MAX_PARAMS,
     MAX_STANDBYS,
     SET,
     WHOLE,
     Argument,
+    Cel,
     Codes,
     Count,
     Env,
@@ -25,12 +29,16 @@ from tidegate.api.fields import (
     Foreign,
     Handlers,
     Image,
+    Key,
     Name,
+    ParamValue,
     Shell,
     VolumeMount,
     Words,
+    foreign,
     list_map,
 )
+from tidegate.api.json_values import value_fault
 from tidegate.api.model import Model
 
 
@@ -124,6 +132,42 @@ class Retry(Model):
     """Whether attempts that ran out of time (timeout, startTimeout) are retried."""
 
 
+class Param(Model):
+    """A text that the Workflow is given from outside."""
+
+    name: Key
+    """Name, by which references call it: $(params.<name>). Letters, digits, _ and -."""
+    value: ParamValue
+    """Its value; at most 32 KiB. It is never expanded, whatever stands in it."""
+
+
+def _json_value(value: Any) -> Any:
+    if fault := value_fault(value):
+        raise ValueError(fault)
+    return value
+
+
+class OutputSpec(Model):
+    """An output that a node promises to write."""
+
+    name: Key
+    """Its key in the JSON object that the node writes."""
+    default: Annotated[Any, AfterValidator(_json_value)] = None
+    """Any JSON value, which stands where the node didn't write the output."""
+
+    @property
+    def has_default(self) -> bool:
+        """Whether a default is given, be it null."""
+        return "default" in self.model_fields_set
+
+
+Outputs = Annotated[
+    tuple[Annotated[OutputSpec, WithJsonSchema(foreign())], ...],
+    Field(max_length=MAX_OUTPUTS, json_schema_extra=ATOMIC),
+]
+"""Kept as they are in the CRD: its lock sees a change of any default only so."""
+
+
 class TaskSpec(Model):
     """What nodes and standbys have in common: a pod that runs to its end."""
 
@@ -132,11 +176,12 @@ class TaskSpec(Model):
     name: Name
     """Name, unique among nodes and standbys: a DNS label of at most 40 characters (a-z, 0-9, -)."""
     image: Image | None = None
-    """Image of the container main. Inherited from defaults."""
+    """Image of the container main. Inherited from defaults. Only $(params.<name>) is replaced."""
     command: Words | None = None
-    """Entrypoint of the container main, in place of the image's own. $(workflow.name),
-    $(workflow.namespace), $(workflow.uid), $(workflow.run), $(node.name) and $(node.attempt) are
-    replaced by their values."""
+    """Entrypoint of the container main, in place of the image's own. References are replaced by
+    their values, which nothing expands again: $(params.<name>), $(nodes.<node>.outputs.<key>),
+    $(nodes.<node>.phase|reason|exitCode|servedBy), $(workflow.name|namespace|uid|run),
+    $(node.name|attempt)."""
     args: Words | None = None
     """Arguments of the container main. The same references as in command are replaced."""
     script: Annotated[Argument, StringConstraints(min_length=1)] | None = None
@@ -175,6 +220,10 @@ class TaskSpec(Model):
     retry: Retry | None = None
     """Whether and how a failed attempt is repeated. Nodes inherit it from defaults, standbys don't.
     Without it nothing is retried."""
+    outputs: Outputs = ()
+    """Outputs that it promises, at most 64, each {name, default}: keys of the JSON object (at most
+    4096 bytes) that the container main writes to the file $TIDEGATE_OUTPUT. One that isn't written
+    and has no default fails the node."""
 
 
 class NodeSpec(TaskSpec):
@@ -185,6 +234,11 @@ class NodeSpec(TaskSpec):
     trigger: Trigger = Trigger.DEPENDENCIES_SUCCEEDED
     """DependenciesSucceeded (default): starts if all dependencies succeeded, or failed with
     allowFailure. DependenciesEnded: starts however they ended, for cleaning up."""
+    when: Cel | None = None
+    """A condition in CEL, asked once a run when the node's turn comes; if it is false, the node is
+    Skipped (ConditionFalse), and what depends on it runs. It sees params.<name>,
+    nodes.<node>.phase|reason|exitCode|servedBy|outputs of the nodes before it, and
+    workflow.name|namespace|uid|run."""
     fallback: Name | None = None
     """Name of the standby that runs in this node's place when it has failed finally."""
     allow_failure: Flag = False
@@ -226,6 +280,10 @@ class WorkflowSpec(Model):
         Field(min_length=1, max_length=MAX_NODES, json_schema_extra=list_map("name")),
     ]
     """The steps of the Workflow, 1-500. Nodes of a wave start in the order of this list."""
+    params: Annotated[
+        tuple[Param, ...], Field(max_length=MAX_PARAMS, json_schema_extra=list_map("name"))
+    ] = ()
+    """Texts that nodes refer to as $(params.<name>), at most 64."""
     standbys: Annotated[
         tuple[StandbySpec, ...],
         Field(max_length=MAX_STANDBYS, json_schema_extra=list_map("name")),
@@ -272,6 +330,8 @@ __all__ = [
     "Jitter",
     "JobRetention",
     "NodeSpec",
+    "OutputSpec",
+    "Param",
     "RerunPolicy",
     "Retry",
     "StandbySpec",

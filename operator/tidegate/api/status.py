@@ -129,6 +129,11 @@ class NodeStatus(StatusModel):
     """When the next attempt may begin."""
     exit_code: int | None = None
     """Exit code of the latest attempt that ended."""
+    outputs: str | None = None
+    """The outputs of the attempt that succeeded, with what stands in for those it didn't write: a
+    JSON object as one text, as a merge patch would take each null in it for a removal."""
+    when: bool | None = None
+    """Whether the node's condition held, once it was asked in this run."""
     served_by: str | None = None
     """The standby that succeeded in the node's place."""
     definition: str | None = None

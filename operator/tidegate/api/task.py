@@ -55,5 +55,13 @@ class Task:
     volume_mounts: tuple[Mapping[str, Any], ...]
     template: Mapping[str, Any]
     """The default template with the own one merged over it; the short hands aren't applied yet."""
+    outputs: Mapping[str, str | None]
+    """The outputs that it promises, each with its default as JSON; None: it has none."""
+    when: str | None
+    """Its condition, in CEL."""
+    references: tuple[str, ...]
+    """What its texts refer to, each once: ``params.date``, ``nodes.check.outputs.rows`` …"""
+    params: Mapping[str, str]
+    """The params that it or its condition names, with their values: part of what it means."""
     definition: str
     """``<format>:<hash>`` over all of this and over the fallback's task."""

@@ -8,13 +8,16 @@ from datetime import timedelta
 from typing import Any, Final
 
 from tidegate.api.checks import objects
-from tidegate.api.duration import format_duration, parse_backoff
+from tidegate.api.duration import format_duration, parse_backoff, shorten
 from tidegate.api.effective import main_container
 from tidegate.api.faults import item_label
 from tidegate.api.fields import MAX_ARGUMENT, MAX_CAP
+from tidegate.api.json_values import compact
 from tidegate.api.references import find_references
+from tidegate.api.scope import Names, Scope
 from tidegate.api.spec import Backoff
 from tidegate.api.template_checks import reference_faults, template_faults
+from tidegate.constants import MAX_OUTPUT_BYTES
 from tidegate.errors import Fault
 
 _NO_IMAGE: Final = (
@@ -22,19 +25,20 @@ _NO_IMAGE: Final = (
 )
 
 
-def task_faults(raw: Mapping[str, Any]) -> Iterator[Fault]:
+def task_faults(raw: Mapping[str, Any], names: Names) -> Iterator[Fault]:
     """What is wrong with any task or with the defaults of the spec ``raw``."""
     given = raw.get("defaults")
     defaults: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    yield from _shared_faults(defaults, "spec.defaults")
+    yield from _shared_faults(defaults, "spec.defaults", names.scope_of_defaults())
     has_image = bool(
         defaults.get("image") or main_container(_map(defaults, "template")).get("image")
     )
     for field in ("nodes", "standbys"):
         for index, task in objects(raw.get(field)):
             path = f"spec.{field}[{item_label(task, index)}]"
-            yield from _shared_faults(task, path)
+            yield from _shared_faults(task, path, _scope(field, task, names))
             yield from _script_faults(task, path)
+            yield from _output_faults(task, f"{path}.outputs")
             own = task.get("image") or main_container(_map(task, "template")).get("image")
             if not (own or has_image):
                 yield Fault(f"{path}.image", _NO_IMAGE)
@@ -45,13 +49,18 @@ def _map(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _shared_faults(task: Mapping[str, Any], path: str) -> Iterator[Fault]:
-    yield from reference_faults(task, path)
+def _scope(field: str, task: Mapping[str, Any], names: Names) -> Scope:
+    name = str(task.get("name"))
+    return names.scope_of_node(name) if field == "nodes" else names.scope_of_standby(name)
+
+
+def _shared_faults(task: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
+    yield from reference_faults(task, path, scope)
     if retry := _map(task, "retry"):
         yield from _backoff_faults(_map(retry, "backoff"), f"{path}.retry.backoff")
         yield from _exit_code_faults(_map(retry, "exitCodes"), f"{path}.retry.exitCodes")
     if (template := task.get("template")) is not None:
-        yield from template_faults(template, f"{path}.template")
+        yield from template_faults(template, f"{path}.template", scope)
 
 
 def _script_faults(task: Mapping[str, Any], path: str) -> Iterator[Fault]:
@@ -69,6 +78,33 @@ def _script_faults(task: Mapping[str, Any], path: str) -> Iterator[Fault]:
             f"$({reference.expression}) isn't replaced in a script; pass it through env: "
             f"{{name: VALUE, value: $({reference.expression})}}, and use $VALUE",
         )
+
+
+def _output_faults(task: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    names: set[str] = set()
+    defaults: dict[str, Any] = {}
+    for _, item in objects(task.get("outputs")):
+        if not isinstance(name := item.get("name"), str):
+            continue
+        if name in names:
+            yield Fault(path, f"{shorten(name)} is declared twice")
+        names.add(name)
+        if "default" in item:
+            defaults[name] = item["default"]
+    size = len(compact(defaults).encode(errors="replace"))
+    if size > MAX_OUTPUT_BYTES:
+        message = f"defaults take {size} bytes together; at most {MAX_OUTPUT_BYTES} are possible"
+        yield Fault(path, message)
+
+
+def param_faults(raw: Mapping[str, Any]) -> Iterator[Fault]:
+    """Params of the spec ``raw`` that are given twice."""
+    seen: set[str] = set()
+    for index, param in objects(raw.get("params")):
+        if isinstance(name := param.get("name"), str):
+            if name in seen:
+                yield Fault(f"spec.params[{index}].name", f"{shorten(name)} is given twice")
+            seen.add(name)
 
 
 def _backoff_faults(backoff: Mapping[str, Any], path: str) -> Iterator[Fault]:

@@ -9,7 +9,8 @@ from typing import Any, Final
 from tidegate import constants as c
 from tidegate.api.duration import shorten
 from tidegate.api.faults import item_label
-from tidegate.api.references import KNOWN_NAMES, container_texts, find_references
+from tidegate.api.references import find_references, param_of, texts_of
+from tidegate.api.scope import Scope
 from tidegate.errors import Fault
 
 _NAMED: Final = ("containers", "initContainers", "volumes")
@@ -19,7 +20,7 @@ _OPERATORS_OWN: Final = {
 }
 
 
-def template_faults(template: object, path: str) -> Iterator[Fault]:
+def template_faults(template: object, path: str, scope: Scope) -> Iterator[Fault]:
     """What is wrong with a pod template; None anywhere means that a field is removed."""
     if not isinstance(template, Mapping):
         return
@@ -27,7 +28,7 @@ def template_faults(template: object, path: str) -> Iterator[Fault]:
         if key not in ("metadata", "spec"):
             yield Fault(f"{path}.{shorten(key)}", "is no field; a template has metadata and spec")
     yield from _metadata_faults(template.get("metadata"), f"{path}.metadata")
-    yield from _spec_faults(template.get("spec"), f"{path}.spec")
+    yield from _spec_faults(template.get("spec"), f"{path}.spec", scope)
 
 
 def _metadata_faults(metadata: object, path: str) -> Iterator[Fault]:
@@ -56,7 +57,7 @@ def is_ours(key: str) -> bool:
     return prefix == c.GROUP or prefix.endswith(f".{c.GROUP}")
 
 
-def _spec_faults(spec: object, path: str) -> Iterator[Fault]:
+def _spec_faults(spec: object, path: str, scope: Scope) -> Iterator[Fault]:
     if spec is None:
         return
     if not isinstance(spec, Mapping):
@@ -72,7 +73,7 @@ def _spec_faults(spec: object, path: str) -> Iterator[Fault]:
         for index, container in enumerate(_items(spec.get(field))):
             if isinstance(container, Mapping):
                 label = item_label(container, index)
-                yield from _container_faults(container, f"{path}.{field}[{label}]")
+                yield from _container_faults(container, f"{path}.{field}[{label}]", scope)
 
 
 def _items(value: object) -> list[Any]:
@@ -97,8 +98,8 @@ def _list_faults(items: object, path: str) -> Iterator[Fault]:
             seen.add(name)
 
 
-def _container_faults(container: Mapping[str, Any], path: str) -> Iterator[Fault]:
-    yield from reference_faults(container, path)
+def _container_faults(container: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
+    yield from reference_faults(container, path, scope)
     for field in ("env", "envFrom", "volumeMounts", "command", "args", "ports"):
         if not isinstance(container.get(field), list | None):
             yield Fault(f"{path}.{field}", "must be a list")
@@ -107,14 +108,13 @@ def _container_faults(container: Mapping[str, Any], path: str) -> Iterator[Fault
             yield Fault(f"{path}.env[{index}]", "must be an object with a name")
 
 
-def reference_faults(container: Mapping[str, Any], path: str) -> Iterator[Fault]:
+def reference_faults(container: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
     """References of ours, in the short hands or in a container, that stand for nothing."""
-    image = container.get("image")
-    for reference in find_references(image) if isinstance(image, str) else ():
-        yield Fault(f"{path}.image", f"$({reference.expression}) can't stand in an image")
-    for field, text in container_texts(container):
+    for field, text in texts_of(container):
         for reference in find_references(text):
-            if reference.expression not in KNOWN_NAMES:
-                known = ", ".join(sorted(KNOWN_NAMES))
-                message = f"$({reference.expression}) is unknown; known are {known}"
+            expression = reference.expression
+            if field == "image" and param_of(expression) is None:
+                message = f"$({shorten(expression)}) can't stand in an image; only params can"
+                yield Fault(f"{path}.{field}", message)
+            elif message := scope.fault(expression):
                 yield Fault(f"{path}.{field}", message)

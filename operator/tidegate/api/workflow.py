@@ -3,8 +3,9 @@
 After validation everything takes this, never the raw spec.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import orjson
@@ -12,14 +13,17 @@ from pydantic import ValidationError
 
 from tidegate import constants as c
 from tidegate.api.checks import cross_faults, name_faults
+from tidegate.api.conditions import Condition, compile_conditions
 from tidegate.api.definition import LATEST_FORMAT, definition, format_of, run_definition
 from tidegate.api.effective import effective_tasks
 from tidegate.api.faults import bounded, faults_of
 from tidegate.api.graph import Graph
 from tidegate.api.identity import WorkflowKey
+from tidegate.api.references import node_value
+from tidegate.api.scope import Names
 from tidegate.api.spec import WorkflowSpec
 from tidegate.api.task import RetryPolicy, Task
-from tidegate.api.task_checks import task_faults
+from tidegate.api.task_checks import param_faults, task_faults
 from tidegate.errors import Fault, InvalidSpec
 
 
@@ -64,6 +68,10 @@ class ValidatedWorkflow:
     """By node: its fallback as it runs in that node's place, with the node's literal variables."""
     definition: str
     """``<format>:<hash>`` over all that a run of it would run."""
+    conditions: Mapping[str, Condition]
+    """By node: its compiled ``when``."""
+    read: frozenset[str]
+    """The nodes whose outputs something in the spec reads."""
 
     def has_definition(self, name: str, recorded: str) -> bool:
         """Whether the node still means what was recorded of it, in whatever format that was.
@@ -92,11 +100,15 @@ def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
         spec = WorkflowSpec.model_validate(raw)
     except ValidationError as error:
         faults += faults_of(error, raw)
+    names = Names.of(raw)
     faults += cross_faults(raw)
-    faults += task_faults(raw)
+    faults += param_faults(raw)
+    faults += task_faults(raw, names)
+    conditions, wrong = compile_conditions(raw, names)
+    faults += wrong
     if faults or spec is None:
         raise InvalidSpec(bounded(faults))
-    tasks = effective_tasks(spec)
+    tasks = effective_tasks(spec, conditions)
     graph = Graph.build(spec.nodes)
     return ValidatedWorkflow(
         workflow.key,
@@ -108,7 +120,17 @@ def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
         tasks.standbys,
         tasks.stand_ins,
         run_definition(spec, (*tasks.nodes.values(), *tasks.standbys.values())),
+        MappingProxyType(conditions),
+        _read((*tasks.nodes.values(), *tasks.standbys.values()), conditions),
     )
+
+
+def _read(tasks: Iterable[Task], conditions: Mapping[str, Condition]) -> frozenset[str]:
+    """The nodes whose outputs references or conditions read."""
+    values = (node_value(text) for task in tasks for text in task.references)
+    referred = {value.node for value in values if value is not None and value.output}
+    asked = (condition.reads_outputs_of for condition in conditions.values())
+    return frozenset(referred).union(*asked)
 
 
 def _plain(spec: object) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -21,6 +21,8 @@ from tidegate.app import probes, workflows
 from tidegate.app.clock import SystemClock
 from tidegate.app.dispatcher import Dispatcher
 from tidegate.app.sources import Sources
+from tidegate.app.webhook import webhook
+from tidegate.app.webhook_tls import Certificates
 from tidegate.cluster.access import Access
 from tidegate.cluster.api import HttpEventStore, HttpLeaseStore, KubeApi
 from tidegate.cluster.book import Book
@@ -87,6 +89,7 @@ class Process:
         self._gained = asyncio.Event()
         self._stopped = asyncio.Event()
         self._gained_at = float("inf")
+        self._certificates: Certificates | None = None
         self._works = False
         """Whether keys are taken from the queue; a replica that stands by only fills it."""
         self._synced = asyncio.Event()
@@ -111,6 +114,9 @@ class Process:
             await stack.enter_async_context(probes.served(health, settings.probe_port, "probes"))
             await stack.enter_async_context(
                 probes.served(probes.metrics(), settings.metrics_port, "metrics")
+            )
+            self._certificates = await stack.enter_async_context(
+                webhook(settings.webhook_certificates, settings.webhook_port, serves(settings))
             )
             self._listen_to_signals()
             await self._reach_for_the_lease()
@@ -144,7 +150,10 @@ class Process:
 
     def unready(self) -> list[str]:
         """Why this replica could not take over now; standing by is ready."""
-        return [] if self._synced.is_set() else ["not everything is listed yet"]
+        wrong = [] if self._synced.is_set() else ["not everything is listed yet"]
+        if self._certificates and not self._certificates.is_loaded:
+            wrong.append(f"the webhook has no certificate in {self._settings.webhook_certificates}")
+        return wrong
 
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         return [
@@ -220,6 +229,16 @@ def excluded(settings: Settings) -> frozenset[str]:
     """The namespaces to leave alone, the operator's own among them."""
     own = {settings.pod_namespace} if settings.pod_name else set()
     return frozenset({*settings.excluded_namespaces, *own})
+
+
+def serves(settings: Settings) -> Callable[[str], bool]:
+    """Whether the Workflows of a namespace are run here."""
+    left_alone = excluded(settings)
+
+    def is_served(namespace: str) -> bool:
+        return namespace not in left_alone and namespace in (settings.namespaces or {namespace})
+
+    return is_served
 
 
 def identity(settings: Settings) -> str:

@@ -61,13 +61,13 @@ def _short_hands(task: Task) -> Object:
 
 
 def _pod_spec(workflow: ValidatedWorkflow, start: Start, merged: Mapping[str, Any]) -> Object:
-    values, own = values_of(workflow, start.attempt), _own_variables(workflow, start)
+    values = values_of(workflow, start)
     spec = dict(merged)
     for kind in ("initContainers", "containers"):
         if containers := merged.get(kind):
             spec[kind] = [resolve_container(container, values) for container in containers]
     spec["containers"] = [
-        _with_own_variables(container, own)
+        _with_own_variables(container, _own_variables(workflow, start, container))
         if container.get("name") == c.MAIN_CONTAINER
         else container
         for container in spec["containers"]
@@ -80,7 +80,9 @@ def _pod_spec(workflow: ValidatedWorkflow, start: Start, merged: Mapping[str, An
     return spec
 
 
-def _own_variables(workflow: ValidatedWorkflow, start: Start) -> dict[str, str]:
+def _own_variables(
+    workflow: ValidatedWorkflow, start: Start, main: Mapping[str, Any]
+) -> dict[str, str]:
     attempt = start.attempt
     return {
         "TIDEGATE_WORKFLOW": workflow.key.name,
@@ -88,6 +90,7 @@ def _own_variables(workflow: ValidatedWorkflow, start: Start) -> dict[str, str]:
         "TIDEGATE_NODE": attempt.node,
         "TIDEGATE_RUN": str(attempt.run),
         "TIDEGATE_ATTEMPT": str(attempt.number),
+        c.OUTPUT_VARIABLE: main.get("terminationMessagePath") or c.TERMINATION_MESSAGE_PATH,
         **dict(start.env),
     }
 

@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.api import references as names
-from tidegate.api.identity import AttemptId
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.build.escape import escape
+from tidegate.engine.model import Start
 
 
-def values_of(workflow: ValidatedWorkflow, attempt: AttemptId) -> dict[str, str]:
+def values_of(workflow: ValidatedWorkflow, start: Start) -> dict[str, str]:
     """What each known name stands for in an attempt.
 
     A standby in a node's place reads that node's name, as its labels and status do.
     """
+    attempt = start.attempt
     return {
+        **{f"params.{param.name}": param.value for param in workflow.spec.params},
+        **dict(start.values),
         names.WORKFLOW_NAME: workflow.key.name,
         names.WORKFLOW_NAMESPACE: workflow.key.namespace,
         names.WORKFLOW_UID: workflow.uid,
@@ -39,9 +42,21 @@ def resolve(text: str, values: Mapping[str, str]) -> str:
     return "".join([*parts, text[end:]])
 
 
+def _resolve_image(image: str, values: Mapping[str, str]) -> str:
+    """Params only, and nothing is escaped: the kubelet doesn't expand images."""
+    parts, end = [], 0
+    for reference in names.find_references(image):
+        if names.param_of(reference.expression) is not None and reference.expression in values:
+            parts += [image[end : reference.position], values[reference.expression]]
+            end = reference.end
+    return "".join([*parts, image[end:]])
+
+
 def resolve_container(container: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """A raw container with the references in its ``command``, ``args`` and ``env`` replaced."""
+    """A raw container with the references in its texts replaced."""
     resolved = dict(container)
+    if isinstance(image := container.get("image"), str):
+        resolved["image"] = _resolve_image(image, values)
     for field in ("command", "args"):
         if isinstance(texts := container.get(field), list | tuple):
             resolved[field] = [

@@ -5,6 +5,7 @@ are recorded at once, before anything acts on them.
 """
 
 from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
+from tidegate.engine.reasons import Reason
 
 
 def has_new_decision(before: WorkflowStatus, after: WorkflowStatus) -> bool:
@@ -31,9 +32,16 @@ def _node_decided(before: NodeStatus | None, after: NodeStatus) -> bool:
         return True
     if after.retry_at is not None and after.retry_at != before.retry_at:
         return True
+    if after.when != before.when or _has_no_answer(after) != _has_no_answer(before):
+        return True
     if after.phase is NodePhase.SKIPPED and before.phase is not NodePhase.SKIPPED:
         return True
     return _ending(after) is not None and _ending(after) != _ending(before)
+
+
+def _has_no_answer(node: NodeStatus) -> bool:
+    """Whether the node failed as its condition, which is asked once, had no answer."""
+    return node.phase is NodePhase.FAILED and node.reason == Reason.CONDITION_ERROR
 
 
 def _ending(node: NodeStatus) -> str | None:

@@ -1,15 +1,17 @@
 """Handlers: standbys that run when the run is about to end, one after another."""
 
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from tidegate.api.status import LIVE_PHASES, NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.constants import MAX_RUN_OUTPUT_BYTES
 from tidegate.engine import node as transitions
 from tidegate.engine import task as tasks
 from tidegate.engine.context import Context
 from tidegate.engine.messages import clip, failed_finally
+from tidegate.engine.outputs import size_of
 from tidegate.engine.reasons import Reason
 from tidegate.engine.step import NodeStep, Role
 
@@ -31,12 +33,14 @@ def needed_handlers(workflow: ValidatedWorkflow, phase: Phase, *, cancelled_now:
     return [*on_error, *workflow.spec.on_exit]
 
 
-def role(context: Context, name: str) -> Role:
+def role(context: Context, name: str, nodes: Mapping[str, NodeStatus]) -> Role:
     """A handler has no fallback, and forgives disruptions only if it has a retry of its own."""
     ending = context.recorded.ending
     return Role(
         context.workflow.standbys[name],
         forgives_disruptions=False,
+        nodes=nodes,
+        room=MAX_RUN_OUTPUT_BYTES - sum(size_of(node.outputs) for node in nodes.values()),
         abandons_lost_pods=ending is not None and ending.cause == "CancelNow",
     )
 
@@ -47,7 +51,7 @@ def next_handler(context: Context, status: WorkflowStatus) -> tuple[str, NodeSte
         node = status.nodes.get(name)
         if node is None or node.phase.has_ended:
             continue
-        its_role = role(context, name)
+        its_role = role(context, name, status.nodes)
         step = tasks.step_task(name, node, its_role, context)
         if step.wants is not None:
             step = tasks.adopt(name, node, its_role, context) or step

@@ -76,6 +76,8 @@ class Verdict:
     """The container whose exit code it is."""
     may_heal: bool = True
     """For StartTimeout: whether trying again may help (no room, an image that can't be pulled)."""
+    told: str | None = None
+    """The termination message of main after a success; None where no pod tells."""
 
 
 def ended_by_itself(pod: PodFact, job: JobFact | None) -> bool:
@@ -214,7 +216,16 @@ def _success(fact: AttemptFact, pod: PodFact | None) -> Verdict:
         started_at=_start(pod, job),
         finished_at=(pod.finished_at if pod is not None else None)
         or (job.end.at if job is not None and job.end is not None else None),
+        told=_told(fact, pod),
     )
+
+
+def _told(fact: AttemptFact, pod: PodFact | None) -> str | None:
+    """The termination message of the pod that succeeded, or of any that did."""
+    for found in (pod, *reversed(fact.pods), fact.last_pod):
+        if found is not None and found.phase == "Succeeded" and found.main is not None:
+            return found.main.message
+    return None
 
 
 def _start(pod: PodFact | None, job: JobFact | None) -> datetime | None:

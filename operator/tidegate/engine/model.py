@@ -15,6 +15,8 @@ class Start:
     attempt: AttemptId
     env: tuple[tuple[str, str], ...] = ()
     """Variables for this attempt alone (``TIDEGATE_…``), not yet escaped for the kubelet."""
+    values: tuple[tuple[str, str], ...] = ()
+    """What references to other nodes stand for, by their text; not yet escaped either."""
     default_timeout: float | None = None
     """Seconds: the attempt's timeout where the node sets none (handlers)."""
 

@@ -28,7 +28,7 @@ def begun(node: NodeStatus, attempt: AttemptId, job: JobRef, at: datetime) -> No
     )
 
 
-def succeeded(node: NodeStatus, verdict: Verdict, now: datetime) -> NodeStatus:
+def succeeded(node: NodeStatus, verdict: Verdict, outputs: str | None, now: datetime) -> NodeStatus:
     """The node once an attempt of it succeeded; ``now`` stands in where nobody knows when."""
     return update(
         node,
@@ -36,6 +36,7 @@ def succeeded(node: NodeStatus, verdict: Verdict, now: datetime) -> NodeStatus:
         reason=None,
         message=None,
         exit_code=0,
+        outputs=outputs,
         finished_at=verdict.finished_at or now,
         served_by=node.standby,
         retry_at=None,

@@ -16,11 +16,16 @@ class Reason(StrEnum):
     INVALID_POD_TEMPLATE = "InvalidPodTemplate"
     JOB_REFUSED = "JobRefused"
     NAME_CONFLICT = "NameConflict"
+    MISSING_OUTPUT = "MissingOutput"
+    INVALID_OUTPUT = "InvalidOutput"
+    OUTPUT_TOO_LARGE = "OutputTooLarge"
+    CONDITION_ERROR = "ConditionError"
     CANCELLED = "Cancelled"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     UNKNOWN = "Unknown"
 
     # why a node that never ran won't
+    CONDITION_FALSE = "ConditionFalse"
     DEPENDENCY_FAILED = "DependencyFailed"
     RUN_ENDED = "RunEnded"
     NOT_NEEDED = "NotNeeded"

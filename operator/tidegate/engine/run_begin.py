@@ -7,7 +7,8 @@ from tidegate.api.spec import Execution
 from tidegate.api.status import NodePhase, NodeStatus, Phase, RunSummary, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.reasons import RunReason
-from tidegate.engine.waves import ended_well
+from tidegate.engine.sources import EvaluationError, condition_holds
+from tidegate.engine.waves import ended_well, was_not_wanted
 
 MAX_RUNS = 10
 """Former runs that status remembers."""
@@ -99,17 +100,39 @@ def kept_nodes(
 
 
 def must_run_again(workflow: ValidatedWorkflow, status: WorkflowStatus) -> frozenset[str]:
-    """Nodes without a success of the definition that they have now."""
-    return frozenset(
+    """Nodes without a success of the definition that they have now.
+
+    One that was skipped by its condition is asked again: it runs if the condition is no longer
+    false.
+    """
+    again = {
         name for name in workflow.tasks if not _is_kept(workflow, name, status.nodes.get(name))
+    }
+    return frozenset(
+        again | {name for name in workflow.tasks if _is_wanted_now(workflow, status, name)}
     )
 
 
 def _is_kept(workflow: ValidatedWorkflow, name: str, node: NodeStatus | None) -> bool:
     was_a_node = node is not None and node.wave is not None  # handlers are in no wave
-    if node is None or not was_a_node or node.phase is not NodePhase.SUCCEEDED:
+    if node is None or not was_a_node:
+        return False
+    if node.phase is not NodePhase.SUCCEEDED and not was_not_wanted(node):
         return False
     return workflow.has_definition(name, node.definition or "")
+
+
+def _is_wanted_now(workflow: ValidatedWorkflow, status: WorkflowStatus, name: str) -> bool:
+    """Whether the condition that skipped the node would not do so in the next run."""
+    node, condition = status.nodes.get(name), workflow.conditions.get(name)
+    if node is None or condition is None or not was_not_wanted(node):
+        return False
+    if not condition.nodes <= status.nodes.keys():
+        return True
+    try:
+        return condition_holds(workflow, condition, status.nodes, status.run + 1)
+    except EvaluationError:
+        return True
 
 
 def progress(workflow: ValidatedWorkflow, nodes: Mapping[str, NodeStatus]) -> str:

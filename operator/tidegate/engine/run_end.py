@@ -17,7 +17,7 @@ from tidegate.engine.context import Context
 from tidegate.engine.failure_policy import first_failure, is_stronger, wind_down
 from tidegate.engine.handlers import handler_names
 from tidegate.engine.reasons import RunReason
-from tidegate.engine.waves import Nodes
+from tidegate.engine.waves import Nodes, was_not_wanted
 
 
 def deadline(workflow: ValidatedWorkflow, status: WorkflowStatus) -> datetime | None:
@@ -72,7 +72,8 @@ def _outcome(context: Context, status: WorkflowStatus) -> tuple[FinalPhase, RunR
     if ending is not None and ending.cause == "DeadlineExceeded":
         end = deadline(context.workflow, status)
         last = max((n.finished_at for _, n in nodes if n.finished_at), default=None)
-        cut = any(n.phase in (NodePhase.CANCELLED, NodePhase.SKIPPED) for _, n in nodes)
+        unrun = (NodePhase.CANCELLED, NodePhase.SKIPPED)
+        cut = any(n.phase in unrun and not was_not_wanted(n) for _, n in nodes)
         if cut or end is None or last is None or last > end:
             return Phase.FAILED, RunReason.DEADLINE_EXCEEDED
     return Phase.SUCCEEDED, RunReason.NODES_SUCCEEDED

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from tidegate.api.identity import AttemptId
 from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
+from tidegate.constants import MAX_RUN_OUTPUT_BYTES
 from tidegate.engine import messages, run_end, strays, summary
 from tidegate.engine import task as tasks
 from tidegate.engine.context import Context
@@ -23,6 +24,7 @@ from tidegate.engine.handlers import (
     wind_down_handlers,
 )
 from tidegate.engine.model import Plan, Start
+from tidegate.engine.outputs import size_of
 from tidegate.engine.reasons import Reason, RunReason
 from tidegate.engine.retention import removals
 from tidegate.engine.run_begin import progress
@@ -37,17 +39,25 @@ class _Draft:
 
     nodes: dict[str, NodeStatus]
     wants: dict[str, AttemptId] = field(default_factory=dict)
+    values: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     live: int = 0
     prove: list[AttemptId] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
     stepped: set[str] = field(default_factory=set)
+    room: int = MAX_RUN_OUTPUT_BYTES
+    """Bytes that outputs may still take in the run."""
+
+    def __post_init__(self) -> None:
+        self.room -= sum(size_of(node.outputs) for node in self.nodes.values())
 
     def take(self, name: str, step: NodeStep) -> None:
         """Add the step of one node or handler."""
+        self.room += size_of(self.nodes[name].outputs) - size_of(step.status.outputs)
         self.nodes[name] = step.status
         self.stepped.add(name)
         if step.wants is not None:
             self.wants[name] = step.wants
+            self.values[name] = step.values
         if step.prove is not None:
             self.prove.append(step.prove)
         if step.wake_at is not None:
@@ -86,12 +96,14 @@ def plan_run(context: Context) -> Plan:
     )
 
 
-def _role(context: Context, name: str) -> Role:
+def _role(context: Context, name: str, draft: _Draft) -> Role:
     ending = context.recorded.ending
     return Role(
         context.workflow.tasks[name],
         context.workflow.stand_ins.get(name),
         may_retry=leave(context.workflow, name, ending).retry,
+        nodes=draft.nodes,
+        room=draft.room,
         abandons_lost_pods=ending is not None and ending.cause != "Failure",
     )
 
@@ -106,7 +118,7 @@ def _step_nodes(context: Context, draft: _Draft) -> None:
     for name in _in_order(context):
         node = draft.nodes[name]
         if node.phase is NodePhase.RUNNING:
-            draft.take(name, tasks.step_task(name, node, _role(context, name), context))
+            draft.take(name, tasks.step_task(name, node, _role(context, name, draft), context))
     while _step_ready_nodes(context, draft):
         pass  # an attempt that was taken up and has ended already may have made others ready
 
@@ -124,7 +136,7 @@ def _step_ready_nodes(context: Context, draft: _Draft) -> bool:
             context.workflow, name, draft.nodes, wave, ending=ending
         ):
             continue
-        role = _role(context, name)
+        role = _role(context, name, draft)
         step = tasks.adopt(name, node, role, context)
         step = step or tasks.step_task(name, node, role, context)
         draft.take(name, step)
@@ -158,7 +170,7 @@ def _node_starts(
             draft.nodes[name] = _waits_for_former(node, former)
         elif len(starts) < room:
             env = fallback_env(name, node) if node.standby else ()
-            starts.append(Start(attempt, env))
+            starts.append(Start(attempt, env, draft.values[name]))
         else:
             held = True
     return starts, held
@@ -189,7 +201,7 @@ def _handlers(context: Context, status: WorkflowStatus, draft: _Draft) -> list[S
     if former := context.living_besides(name, wanted):
         draft.nodes[name] = _waits_for_former(draft.nodes[name], former)
         return []
-    return [Start(wanted, handler_env(context), DEFAULT_TIMEOUT)]
+    return [Start(wanted, handler_env(context), draft.values[name], DEFAULT_TIMEOUT)]
 
 
 def _run_end(context: Context, status: WorkflowStatus, draft: _Draft) -> WorkflowStatus:

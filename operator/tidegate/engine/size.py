@@ -72,7 +72,10 @@ def _is_surely_small(status: WorkflowStatus, limit: int) -> bool:
     nodes = status.nodes.values()
     failures = sum(len(node.failures) for node in nodes)
     text = sum(
-        len(node.message or "") + sum(len(f.message) for f in node.failures) for node in nodes
+        len(node.message or "")
+        + len(node.outputs or "")
+        + sum(len(f.message) for f in node.failures)
+        for node in nodes
     )
     fixed = _BYTES_A_NODE * len(status.nodes) + _BYTES_A_FAILURE * failures + 32_768
     return fixed + _BYTES_A_CHARACTER * text <= limit

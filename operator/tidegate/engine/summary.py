@@ -9,6 +9,7 @@ from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.handlers import failed_nodes, handler_names
 from tidegate.engine.messages import clip, names, short_failure
 from tidegate.engine.reasons import Reason, RunReason
+from tidegate.engine.waves import was_not_wanted
 
 _MAX_MESSAGE = 4096
 _MAX_NODE = 256
@@ -141,8 +142,11 @@ def _cut(status: WorkflowStatus) -> str:
 def _success(workflow: ValidatedWorkflow, status: WorkflowStatus, tolerated: Sequence[str]) -> str:
     count = len(workflow.tasks)
     well = f"all {count} nodes succeeded" if count > 1 else "its node succeeded"
-    if tolerated:
+    unwanted = [name for name in workflow.tasks if was_not_wanted(status.nodes[name])]
+    if tolerated or unwanted:
         well = f"{status.progress} nodes ended well"
+    if unwanted:
+        well = f"{well}, skipped by their conditions: {names(unwanted)}"
     served = [
         f"{name} by its fallback {node.served_by}"
         for name, node in status.nodes.items()

@@ -4,17 +4,21 @@ A step judges the latest attempt, decides what follows it, and says what it woul
 Whether it may start is for others to say: waves, parallelism, policies.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from tidegate.api.identity import AttemptId, job_name
 from tidegate.api.status import JobRef, NodePhase, NodeStatus
 from tidegate.engine import messages
+from tidegate.engine.condition import asked, is_asked
 from tidegate.engine.context import Context, current_attempt, next_attempt
 from tidegate.engine.failure import after_failure
 from tidegate.engine.judge import Live, Unproven, Verdict, judge
 from tidegate.engine.live import step_live
 from tidegate.engine.node import begun, succeeded, update
+from tidegate.engine.outputs import Outputs, read_outputs
 from tidegate.engine.reasons import Reason
+from tidegate.engine.sources import MissingValueError, has_all_sources, reference_values
 from tidegate.engine.step import NodeStep, Role
 from tidegate.facts.model import Answer, AnswerKind, JobFact
 
@@ -64,7 +68,18 @@ def _step_waiting(name: str, node: NodeStatus, role: Role, context: Context) -> 
         return _answered(name, node, role, context, answer)
     if node.retry_at is not None and context.now < node.retry_at:
         return NodeStep(node, wake_at=node.retry_at)
-    return NodeStep(node, wants=attempt)
+    server = role.server(node)
+    if not has_all_sources(context.workflow, server, role.nodes):
+        return NodeStep(node)
+    if is_asked(name, node, context):
+        return NodeStep(asked(name, node, role.nodes, context))
+    try:
+        values = reference_values(context.workflow, server, role.nodes)
+    except MissingValueError as error:
+        words = str(error)
+        verdict = Verdict(False, Reason.MISSING_OUTPUT, words, finished_at=context.now)
+        return _failed(name, node, role, context, verdict)
+    return NodeStep(node, wants=attempt, values=values)
 
 
 def _answered(
@@ -125,8 +140,22 @@ def _step_running(name: str, node: NodeStatus, role: Role, context: Context) -> 
     if isinstance(judged, Live):
         return step_live(node, role, context, judged)
     if judged.succeeded:
-        return NodeStep(succeeded(node, judged, context.now))
+        return _succeeded(name, node, role, context, judged)
     return _failed(name, node, role, context, judged)
+
+
+def _succeeded(
+    name: str, node: NodeStatus, role: Role, context: Context, verdict: Verdict
+) -> NodeStep:
+    """The step of a task whose program succeeded, which its outputs may still spoil."""
+    read = name in context.workflow.read
+    found = read_outputs(role.server(node), verdict.told, read=read, room=role.room)
+    if isinstance(found, Outputs):
+        return NodeStep(succeeded(node, verdict, found.text, context.now))
+    spoilt = replace(verdict, succeeded=False, reason=str(found.reason), exit_code=None)
+    if node.job is not None and node.job.ending is not None:
+        return _failed(name, node, role, context, replace(spoilt, reason=node.job.ending))
+    return _failed(name, node, role, context, replace(spoilt, message=found.message))
 
 
 def _failed(

@@ -7,15 +7,21 @@ from tidegate.api.spec import Execution, Trigger
 from tidegate.api.status import NodePhase, NodeStatus, WaveStatus
 from tidegate.api.task import Task
 from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.reasons import Reason
 
 Nodes = Mapping[str, NodeStatus]
 
 
 def ended_well(task: Task, node: NodeStatus) -> bool:
     """Whether the node's end lets what depends on it run, and counts as progress."""
-    if node.phase is NodePhase.SUCCEEDED:
+    if node.phase is NodePhase.SUCCEEDED or was_not_wanted(node):
         return True
     return node.phase is NodePhase.FAILED and task.allow_failure
+
+
+def was_not_wanted(node: NodeStatus) -> bool:
+    """Whether the node was skipped by its own condition."""
+    return node.phase is NodePhase.SKIPPED and node.reason == Reason.CONDITION_FALSE
 
 
 def dependencies_ended(workflow: ValidatedWorkflow, name: str, nodes: Nodes) -> bool:

@@ -135,3 +135,28 @@ def test_formats() -> None:
     ]  # fmt: skip
     with pytest.raises(KeyError):
         definition(task, format=99)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"args": ["$(params.date)"]}, {"image": "x:$(params.date)"}, {"when": 'params.date == "1"'}],
+)
+def test_a_param_counts_where_it_is_named(own: dict[str, Any]) -> None:
+    def params(date: str, other: str) -> list[dict[str, str]]:
+        return [{"name": "date", "value": date}, {"name": "other", "value": other}]
+
+    assert of(own, params=params("1", "x")) == of(own, params=params("1", "y"))
+    assert of(own, params=params("1", "x")) != of(own, params=params("2", "x"))
+    assert of({}, params=params("1", "x")) == of({}, params=params("2", "x"))
+
+
+def test_a_run_has_all_params_in_its_definition() -> None:
+    one, other = (
+        validated(spec(params=[{"name": "a", "value": value}])).definition for value in "12"
+    )
+    assert one != other != validated(spec()).definition
+
+
+@pytest.mark.parametrize("own", [{"outputs": [{"name": "x"}]}, {"when": "true"}])
+def test_outputs_and_conditions_are_part_of_what_a_node_means(own: dict[str, Any]) -> None:
+    assert of(own) != of({})

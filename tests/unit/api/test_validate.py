@@ -8,7 +8,10 @@ from tidegate.api.faults import MAX_FAULTS
 from tidegate.api.workflow import validate
 from tidegate.errors import InvalidSpec
 
-KNOWN = "node.attempt, node.name, workflow.name, workflow.namespace, workflow.run, workflow.uid"
+KNOWN = (
+    "params.<name>, nodes.<node>.outputs.<key>, nodes.<node>.phase|reason|exitCode|servedBy,"
+    " node.attempt, node.name, workflow.name, workflow.namespace, workflow.run, workflow.uid"
+)
 
 
 def one(**fields: Any) -> Spec:
@@ -138,18 +141,18 @@ TABLE: list[tuple[str, Any, list[str]]] = [
       " {name: VALUE, value: $(workflow.name)}, and use $VALUE")]),
     ("unknown references", one(command=["$(params.x)"], args=["a", "b $(workflow.nam)"],
                                env=[{"name": "A", "value": "$(nodes.b.outputs.x) $(item)"}]),
-     [f"spec.nodes[a].command[0]: $(params.x) is unknown; known are {KNOWN}",
+     ["spec.nodes[a].command[0]: $(params.x): there is no x in spec.params",
       f"spec.nodes[a].args[1]: $(workflow.nam) is unknown; known are {KNOWN}",
-      f"spec.nodes[a].env[A].value: $(nodes.b.outputs.x) is unknown; known are {KNOWN}",
+      "spec.nodes[a].env[A].value: $(nodes.b.outputs.x): there is no node b",
       f"spec.nodes[a].env[A].value: $(item) is unknown; known are {KNOWN}"]),
     ("reference in an image", one(image="x:$(workflow.run)"),
-     ["spec.nodes[a].image: $(workflow.run) can't stand in an image"]),
+     ["spec.nodes[a].image: $(workflow.run) can't stand in an image; only params can"]),
     ("reference in the defaults",
      spec(defaults={"image": "x", "env": [{"name": "A", "value": "$(index)"}]}),
      [f"spec.defaults.env[A].value: $(index) is unknown; known are {KNOWN}"]),
     ("reference in a template", main(args=["$(params.x)"]),
-     [("spec.nodes[a].template.spec.containers[main].args[0]: $(params.x) is unknown; known are"
-      f" {KNOWN}")]),
+     [("spec.nodes[a].template.spec.containers[main].args[0]: $(params.x): there is no x in"
+      " spec.params")]),
     # templates
     ("template", one(template=[]), ["spec.nodes[a].template: must be an object, not a list"]),
     ("template's fields", one(template={"spce": {}}),

@@ -1,4 +1,7 @@
+import asyncio
+
 import aiohttp
+import pytest
 
 from tidegate.app import probes
 
@@ -27,3 +30,16 @@ async def test_metrics_are_served() -> None:
         status, text = await get(port, "/metrics")
     assert status == 200
     assert "tidegate_queue_depth" in text
+
+
+@pytest.mark.parametrize("noise", [b"hello", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"])
+async def test_what_is_no_http_is_answered_and_not_logged(
+    noise: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with probes.served(probes.metrics(), 0, "metrics") as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(noise + b"\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.0 400")
+        writer.close()
+    assert "Traceback" not in caplog.text
+    assert "Error" not in caplog.text

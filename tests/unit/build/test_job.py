@@ -93,6 +93,7 @@ def test_the_operator_s_variables_come_first_and_win() -> None:
         {"name": "TIDEGATE_NODE", "value": "extract"},
         {"name": "TIDEGATE_RUN", "value": "3"},
         {"name": "TIDEGATE_ATTEMPT", "value": "2"},
+        {"name": "TIDEGATE_OUTPUT", "value": "/dev/termination-log"},
         {"name": "TIDEGATE_PHASE", "value": "costs $$5"},
         {"name": "A", "value": "$(TIDEGATE_NODE)"},
     ]

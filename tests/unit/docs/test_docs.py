@@ -42,6 +42,7 @@ YAML = [block for page in PAGES for block in blocks(page) if block.language == "
 
 SPEC_SECTIONS: list[tuple[str, tuple[type[BaseModel], ...]]] = [
     ("Workflow spec", (spec.WorkflowSpec,)),
+    ("Params and outputs", (spec.Param, spec.OutputSpec)),
     (NODES, (spec.NodeSpec,)),
     ("Retry", (spec.Retry, spec.Backoff, spec.ExitCodes)),
     ("Defaults", (spec.Defaults,)),

@@ -79,8 +79,11 @@ class Objects:
         pod = replace(fact.pods[-1] if fact.pods else fresh, **fields)
         self.attempts[attempt] = replace(fact, pods=(*fact.pods[:-1], pod))
 
-    def end_pod(self, name: str, phase: str, exit_code: int, reason: str) -> None:
-        end = replace(container_end(exit_code=exit_code, reason=reason), finished_at=self.now)
+    def end_pod(
+        self, name: str, phase: str, exit_code: int, reason: str, message: str = ""
+    ) -> None:
+        end = container_end(exit_code=exit_code, reason=reason, message=message)
+        end = replace(end, finished_at=self.now)
         self.change_pod(
             name,
             phase=phase,

@@ -37,6 +37,8 @@ def _bad_start(
         yield f"{attempt} starts before its retryAt is recorded and over"
     if node.phase.has_ended:
         yield f"{attempt} starts although its node has ended"
+    if attempt.node in workflow.conditions and not node.when:
+        yield f"{attempt} starts before it is recorded that its condition holds"
     for other, fact in facts.attempts.items():
         if other.node == attempt.node and _has_living_pod(fact):
             yield f"{attempt} starts beside {other}"

@@ -81,9 +81,10 @@ class Run(Objects):
             self.change_pod(name, phase="Running", any_started=True, main_started_at=self.now)
         self.look()
 
-    def pod_succeeds(self, *names: str, look: bool = True) -> None:
+    def pod_succeeds(self, *names: str, look: bool = True, told: str = "") -> None:
+        """The pods end with exit code 0; ``told``: the termination message."""
         for name in names:
-            self.end_pod(name, "Succeeded", 0, "Completed")
+            self.end_pod(name, "Succeeded", 0, "Completed", told)
         if look:
             self.look()
 

@@ -1,0 +1,82 @@
+"""Compiling the conditions of a spec, with every fault and where it stands."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from tidegate.api.checks import objects
+from tidegate.api.duration import shorten
+from tidegate.api.expressions import (
+    BadExpression,
+    Condition,
+    ExpressionFault,
+    Use,
+    compile_condition,
+    is_about_names,
+    place,
+    uses,
+)
+from tidegate.api.faults import item_label
+from tidegate.api.fields import MAX_CONDITION
+from tidegate.api.references import NODE_FIELDS
+from tidegate.api.scope import Names, Scope
+from tidegate.errors import Fault
+
+_FIELDS: Final = (*NODE_FIELDS, "outputs")
+_OF_WORKFLOW: Final = ("name", "namespace", "uid", "run")
+
+
+def compile_conditions(
+    raw: Mapping[str, Any], names: Names
+) -> tuple[dict[str, Condition], list[Fault]]:
+    """The conditions of the nodes of the spec ``raw`` by node, and what is wrong with them."""
+    conditions: dict[str, Condition] = {}
+    faults: list[Fault] = []
+    for index, node in objects(raw.get("nodes")):
+        text, name = node.get("when"), node.get("name")
+        if not (isinstance(text, str) and 0 < len(text) <= MAX_CONDITION):
+            continue
+        path = f"spec.nodes[{item_label(node, index)}].when"
+        try:
+            conditions[str(name)] = _compiled(text, names, names.scope_of_node(str(name)))
+        except BadExpression as error:
+            faults += [Fault(path, str(fault)) for fault in error.faults]
+    return conditions, faults
+
+
+def _compiled(text: str, names: Names, scope: Scope) -> Condition:
+    """The condition of a node; raises BadExpression with all of its faults."""
+    unknown = list(_name_faults(text, scope))
+    try:
+        condition = compile_condition(text, names.params, names.nodes)
+    except BadExpression as error:
+        others = [fault for fault in error.faults if not (unknown and is_about_names(fault))]
+        raise BadExpression([*unknown, *others]) from None
+    if unknown:
+        raise BadExpression(unknown)
+    return condition
+
+
+def _name_faults(text: str, scope: Scope) -> Iterator[ExpressionFault]:
+    for use in uses(text):
+        if message := _name_fault(use, scope):
+            yield ExpressionFault(message, *place(text, use.offset))
+
+
+def _name_fault(use: Use, scope: Scope) -> str:
+    if use.root == "workflow":
+        known = ", ".join(f"workflow.{field}" for field in _OF_WORKFLOW)
+        return "" if use.name in _OF_WORKFLOW else f"of workflow there are {known}"
+    if not use.name:
+        form = "nodes.<name>.<field>" if use.root == "nodes" else "params.<name>"
+        return f'{use.root} can only be read by name: {form}, or {use.root}["<name>"]…'
+    if use.root == "params":
+        return scope.param_fault(use.name)
+    if fault := scope.node_fault(use.name):
+        return fault
+    if use.field not in _FIELDS:
+        what = f"a node has no {shorten(use.field)}" if use.field else "a node is no value"
+        return f"{what}; there are {', '.join(_FIELDS)}"
+    return scope.output_fault(use.name, use.output)
+
+
+__all__ = ["Condition", "compile_conditions"]

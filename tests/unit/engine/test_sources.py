@@ -1,0 +1,115 @@
+"""What references stand for, and what happens where they stand for nothing."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.engine.builders import node, rows, spec
+from tests.unit.engine.run import Run
+
+TOLD = '{"text":"a $(B) \\"x\\"","n":1200,"f":1.5,"t":true,"z":null,"l":[1,"é"],"o":{"k":"v"}}'
+
+
+@pytest.mark.parametrize(
+    ("reference", "value"),
+    rows(
+        {
+            "text as it is": ("outputs.text", 'a $(B) "x"'),
+            "a number": ("outputs.n", "1200"),
+            "a fraction": ("outputs.f", "1.5"),
+            "true": ("outputs.t", "true"),
+            "null": ("outputs.z", "null"),
+            "a list": ("outputs.l", '[1,"é"]'),
+            "an object": ("outputs.o", '{"k":"v"}'),
+            "the phase": ("phase", "Succeeded"),
+            "no reason": ("reason", ""),
+            "the exit code": ("exitCode", "0"),
+            "no standby": ("servedBy", ""),
+        }
+    ),
+)
+def test_values(reference: str, value: str) -> None:
+    run = Run(spec(node("a"), node("b", "a", args=[f"$(nodes.a.{reference})"])))
+    run.pod_succeeds("a", told=TOLD)
+    assert run.starts[-1].values == ((f"nodes.a.{reference}", value),)
+
+
+def after(**fields: Any) -> dict[str, Any]:
+    return node("b", "a", **fields)
+
+
+def test_a_missing_output_fails_the_node_without_an_attempt_and_without_retry() -> None:
+    run = Run(spec(node("a"), after(args=["$(nodes.a.outputs.rows)"], retry={"limit": 5})))
+    run.pod_succeeds("a", told='{"row": 1}')
+    assert run.reason("b") == ("Failed", "MissingOutput")
+    assert run.node("b").attempt == 0
+    assert run.started == ["a1"]
+    assert run.status.message == "b: MissingOutput: a has no output rows; its outputs are: row"
+
+
+def test_a_fallback_serves_where_an_output_is_missing() -> None:
+    run = Run(spec(node("a"), after(args=["$(nodes.a.outputs.x)"], fallback="s"), standbys="s"))
+    run.pod_succeeds("a")
+    assert run.started == ["a1", "b1/s"]
+    run.pod_succeeds("b")
+    assert run.node("b").served_by == "s"
+
+
+def test_a_fallback_may_miss_one_too() -> None:
+    standby = {"name": "s", "args": ["$(nodes.a.outputs.y)"]}
+    run = Run(spec(node("a"), after(fallback="s"), extra=[standby]))
+    run.pod_succeeds("a")
+    run.pod_fails("b")
+    assert run.reason("b") == ("Failed", "MissingOutput")
+    assert run.status.message == (
+        "b: exit code 1; fallback s: MissingOutput: a has no output y; its outputs are: none"
+    )
+
+
+def test_a_fallback_gets_what_its_primary_s_variables_refer_to() -> None:
+    env = [{"name": "ROWS", "value": "$(nodes.a.outputs.rows)"}]
+    run = Run(spec(node("a"), after(fallback="s", env=env), standbys="s"))
+    run.pod_succeeds("a", told='{"rows": 3}')
+    run.pod_fails("b")
+    assert run.starts[-1].values == (("nodes.a.outputs.rows", "3"),)
+
+
+@pytest.mark.parametrize("fields", [{"allowFailure": True}, {"when": "false"}])
+def test_a_default_stands_in_for_a_node_that_failed_or_was_skipped(fields: dict[str, Any]) -> None:
+    outputs = [{"name": "rows", "default": 0}]
+    reader = after(args=["$(nodes.a.outputs.rows)"])
+    run = Run(spec(node("a", outputs=outputs, **fields), reader))
+    if "when" not in fields:
+        run.pod_fails("a")
+    assert run.starts[-1].values == (("nodes.a.outputs.rows", "0"),)
+
+
+def test_a_skipped_node_has_no_outputs_without_a_default() -> None:
+    run = Run(spec(node("a", when="false"), after(args=["$(nodes.a.outputs.rows)"])))
+    assert run.reason("b") == ("Failed", "MissingOutput")
+    assert "a has no output rows; it was skipped by its condition" in (run.status.message or "")
+
+
+def test_a_handler_reads_defaults_and_fields() -> None:
+    handler = {"name": "h", "args": ["$(nodes.a.outputs.rows) $(nodes.a.reason)"]}
+    outputs = [{"name": "rows", "default": "none"}]
+    run = Run(spec(node("a", outputs=outputs), extra=[handler], onExit=["h"]))
+    run.pod_fails("a")
+    assert dict(run.starts[-1].values) == {
+        "nodes.a.outputs.rows": "none", "nodes.a.reason": "ExitCode",
+    }  # fmt: skip
+
+
+def test_what_is_read_of_must_have_ended() -> None:
+    """b is skipped when x fails, but a, which c reads of, still runs."""
+    run = Run(
+        spec(
+            node("a"), node("x"), node("b", "a x"),
+            node("c", "b", trigger="DependenciesEnded", args=["$(nodes.a.outputs.n)"]),
+        )
+    )  # fmt: skip
+    run.pod_fails("x")
+    assert run.reason("b") == ("Skipped", "DependencyFailed")
+    assert run.started == ["a1", "x1"]
+    run.pod_succeeds("a", told='{"n": 1}')
+    assert run.started == ["a1", "x1", "c1"]
