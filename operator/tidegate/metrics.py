@@ -5,7 +5,7 @@ as ``(name, value, labels)`` and is recorded by the function ``record_<name>``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
@@ -17,6 +17,24 @@ _QUICK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2
 _LAG: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 _LONG: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 12 * 3600.0, 24 * 3600.0)
 _BYTES: Final = tuple(2.0**power for power in range(9, 20))
+_HUMAN: Final = (
+    10.0,
+    60.0,
+    300.0,
+    900.0,
+    3600.0,
+    4 * 3600.0,
+    12 * 3600.0,
+    24 * 3600.0,
+    72 * 3600.0,
+)
+
+Decision = Literal["approved", "rejected", "timeout_approved", "timeout_rejected"]
+LogTrouble = Literal["forbidden", "foreign", "too_large", "conflict", "unavailable", "tail"]
+"""Why the log isn't as it should be: the API server refuses it for want of rights or quota
+(forbidden), a ConfigMap of its name isn't ours (foreign), it is too large, somebody else wrote it
+meanwhile (conflict), the API server didn't answer (unavailable), or the end of a pod's log could
+not be read (tail)."""
 
 _FINISHED = Counter(
     "tidegate_workflows_finished_total", "Runs that ended.", ("namespace", "result")
@@ -33,6 +51,14 @@ _NODE_DURATION = Histogram(
     "tidegate_node_duration_seconds", "How long nodes took.", ("result",), buckets=_LONG
 )
 _WAVES = Counter("tidegate_waves_total", "Waves that ended.")
+_DECISIONS = Counter(
+    "tidegate_checkpoint_decisions_total", "Checkpoints that were decided.", ("decision",)
+)
+_CHECKPOINT_WAIT = Histogram(
+    "tidegate_checkpoint_wait_seconds",
+    "From a checkpoint's opening to its decision.",
+    buckets=_HUMAN,
+)
 _START_LAG = Histogram(
     "tidegate_job_start_lag_seconds", "From a Job's creation to its pod running.", buckets=_LAG
 )
@@ -69,12 +95,26 @@ _API_DURATION = Histogram(
 _WATCH_RESTARTS = Counter(
     "tidegate_watch_restarts_total", "Watches that ended and were opened again.", ("resource",)
 )
+_LOG_ERRORS = Counter(
+    "tidegate_log_write_errors_total",
+    "Times that a Workflow's log could not be written whole, by the trouble.",
+    ("kind",),
+)
 _EVENT_ERRORS = Counter("tidegate_event_write_errors_total", "Events that were not written.")
 _WEBHOOK = Counter(
     "tidegate_webhook_requests_total", "Requests to the validating webhook.", ("result",)
 )
 _LEADER = Gauge("tidegate_leader", "Whether this replica leads (1) or stands by (0).")
 _BUILD = Gauge("tidegate_build_info", "Always 1; the labels tell the version.", ("version",))
+
+
+# A counter that begins to exist at 1 has grown for nobody: what can be is there from the start.
+for _decision in get_args(Decision):
+    _DECISIONS.labels(_decision)
+for _kind in get_args(LogTrouble):
+    _LOG_ERRORS.labels(_kind)
+for _kind in ("again", "refused", "user", "bug"):
+    _RECONCILE_ERRORS.labels(_kind)
 
 
 def record_workflow_finished(value: float, result: str, namespace: str) -> None:
@@ -106,6 +146,12 @@ def record_node_finished(value: float, result: str) -> None:
 def record_wave_finished(value: float) -> None:
     """``value`` waves ended."""
     _WAVES.inc(value)
+
+
+def record_checkpoint_decided(value: float, decision: Decision) -> None:
+    """A checkpoint was decided ``value`` seconds after it had opened."""
+    _DECISIONS.labels(decision).inc()
+    _CHECKPOINT_WAIT.observe(value)
 
 
 def record_job_start_lag(value: float) -> None:
@@ -160,6 +206,11 @@ def record_watch_restart(resource: str) -> None:
     _WATCH_RESTARTS.labels(resource).inc()
 
 
+def record_log_write_error(kind: LogTrouble) -> None:
+    """A Workflow's log, or a part of it, could not be written; a try more is one more."""
+    _LOG_ERRORS.labels(kind).inc()
+
+
 def record_event_error() -> None:
     """An Event could not be written, or had no place in the queue."""
     _EVENT_ERRORS.inc()
@@ -190,6 +241,7 @@ _OBSERVERS: Final[Mapping[str, Callable[..., None]]] = {
     "fallback_finished": record_fallback_finished,
     "node_finished": record_node_finished,
     "wave_finished": record_wave_finished,
+    "checkpoint_decided": record_checkpoint_decided,
 }
 _BY_NAMESPACE: Final = frozenset({"workflow_finished"})
 
