@@ -86,6 +86,14 @@ def job_name(workflow: str, uid: str, attempt: AttemptId) -> str:
     )
 
 
+def log_name(workflow: str, uid: str, *, retain: bool) -> str:
+    """The name of the ConfigMap that a Workflow's log is written to.
+
+    One that outlives its Workflow tells it from another of the same name.
+    """
+    return f"{workflow}-log-{uid[:5]}" if retain else f"{workflow}-log"
+
+
 def chance(uid: str, attempt: AttemptId) -> float:
     """A number in [0, 1) that is the same for every replica and after every restart."""
     return int.from_bytes(digest("chance", uid, *_parts(attempt))[:8], "big") / 2.0**64

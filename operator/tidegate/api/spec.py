@@ -39,6 +39,7 @@ from tidegate.api.fields import (
     list_map,
 )
 from tidegate.api.json_values import value_fault
+from tidegate.api.log_spec import LogSpec, TailLines
 from tidegate.api.model import Model
 
 
@@ -224,6 +225,9 @@ class TaskSpec(Model):
     """Outputs that it promises, at most 64, each {name, default}: keys of the JSON object (at most
     4096 bytes) that the container main writes to the file $TIDEGATE_OUTPUT. One that isn't written
     and has no default fails the node."""
+    tail_lines: TailLines | None = None
+    """How many of the last lines that an attempt printed the log keeps, 0-200; log.tailLines by
+    default."""
 
 
 class NodeSpec(TaskSpec):
@@ -319,6 +323,8 @@ class WorkflowSpec(Model):
     """Seconds after its end at which the Workflow is deleted. Never by default."""
     job_retention: JobRetention = JobRetention.ALWAYS
     """Which finished Jobs stay until the Workflow goes: Always (default), OnFailure or Never."""
+    log: LogSpec = LogSpec()
+    """What is kept of each run in the log, a ConfigMap beside the Workflow."""
 
 
 __all__ = [

@@ -208,6 +208,13 @@ class Requests(StatusModel):
     """The last text of ``tidegate.dev/cancel`` that was consumed."""
 
 
+class LogRef(StatusModel):
+    """Where the log is."""
+
+    config_map: str
+    """Name of the ConfigMap, in the Workflow's namespace."""
+
+
 class Condition(StatusModel):
     """``metav1.Condition``."""
 
@@ -266,5 +273,7 @@ class WorkflowStatus(StatusModel):
     """Hash of everything that the present run runs, as ``<format>:<hash>``."""
     requests: Requests = Field(default_factory=Requests)
     """Requests by annotation that were consumed."""
+    log: LogRef | None = None
+    """Where the log of its runs is written."""
     conditions: tuple[Condition, ...] = ()
     """Conditions for ``kubectl wait``, Argo CD and Flux."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from tidegate.api.identity import log_name
 from tidegate.api.status import LIVE_PHASES, NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.constants import MAX_RUN_OUTPUT_BYTES
@@ -97,7 +98,13 @@ def handler_env(context: Context) -> tuple[tuple[str, str], ...]:
     status = context.recorded
     phase = status.outcome.phase if status.outcome is not None else Phase.FAILED
     errors = errors_json(failed_nodes(status, context.workflow.tasks))
-    return (("TIDEGATE_ERRORS", errors), ("TIDEGATE_PHASE", str(phase)))
+    workflow = context.workflow
+    log = log_name(workflow.key.name, workflow.uid, retain=workflow.spec.log.retain)
+    return (
+        ("TIDEGATE_ERRORS", errors),
+        ("TIDEGATE_LOG_CONFIGMAP", log),
+        ("TIDEGATE_PHASE", str(phase)),
+    )
 
 
 def errors_json(failed: Sequence[tuple[str, NodeStatus]]) -> str:

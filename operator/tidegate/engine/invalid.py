@@ -1,12 +1,13 @@
 """The plan for a Workflow that can't be run as it is written: nothing moves, everything is told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tidegate.api.status import LIVE_PHASES, Phase, Requests, WorkflowStatus
 from tidegate.constants import ANNOTATION_CANCEL, ANNOTATION_RERUN
 from tidegate.engine.conditions import ReadyNote, conditions
 from tidegate.engine.control import remembered
+from tidegate.engine.log_ref import with_log
 from tidegate.engine.messages import clip
 from tidegate.engine.model import Note, NoteKind, Plan
 from tidegate.engine.reasons import RunReason
@@ -36,6 +37,7 @@ def plan_invalid(
                 "finished_at": status.finished_at or now,
             }
         )
+        after = with_log(fact.key, fact.uid, status, after, retain=_retains_log(fact))
     after = after.model_copy(update={"observed_generation": fact.generation})
     ready = ReadyNote(str(RunReason.INVALID_SPEC), message)
     after = after.model_copy(
@@ -54,6 +56,11 @@ def plan_invalid(
 def _seconds(fact: WorkflowFact) -> int | None:
     seconds = fact.spec.get("ttlSecondsAfterFinished")
     return seconds if isinstance(seconds, int) else None
+
+
+def _retains_log(fact: WorkflowFact) -> bool:
+    log = fact.spec.get("log")
+    return isinstance(log, Mapping) and log.get("retain") is True
 
 
 def _consumed(fact: WorkflowFact, status: WorkflowStatus) -> tuple[WorkflowStatus, list[str]]:

@@ -7,6 +7,7 @@ from tidegate.engine import notes
 from tidegate.engine.conditions import ReadyNote, conditions
 from tidegate.engine.context import Context
 from tidegate.engine.decisions import has_new_decision
+from tidegate.engine.log_ref import with_log
 from tidegate.engine.messages import annotate
 from tidegate.engine.model import Note, Plan
 from tidegate.engine.run_begin import has_begun, is_over
@@ -17,6 +18,8 @@ def sealed(context: Context, status: WorkflowStatus, draft: Plan) -> Plan:
     """The plan with conditions, bounds, notes, and whether it decides something."""
     recorded, workflow = context.recorded, context.workflow
     status = status.model_copy(update={"observed_generation": workflow.generation})
+    retain = workflow.spec.log.retain
+    status = with_log(workflow.key, workflow.uid, recorded, status, retain=retain)
     status = status.model_copy(
         update={
             "conditions": conditions(

@@ -74,7 +74,10 @@ def test_inheritable_fields_have_no_default_and_others_do() -> None:
         "suspend": False,
         "rerunPolicy": "Manual",
         "jobRetention": "Always",
+        "log": {},
     }
+    log = SPEC["log"]["properties"]
+    assert (log["tailLines"]["default"], log["retain"]["default"]) == (20, False)
     assert NODE["trigger"]["default"] == "DependenciesSucceeded"
     assert NODE["allowFailure"]["default"] is False
     retry = NODE["retry"]["properties"]
@@ -104,7 +107,7 @@ def test_standbys_have_what_nodes_have_less_what_orders_them() -> None:
 
 
 def test_fields_not_built_yet_are_absent() -> None:
-    absent = {"log", "forEach", "checkpoint"}
+    absent = {"forEach", "checkpoint"}
     assert not absent & (SPEC.keys() | NODE.keys())
 
 
@@ -114,7 +117,7 @@ def test_what_may_change_during_a_run_is_exactly_what_the_design_says() -> None:
     }
     assert SPEC.keys() - locked == {
         "parallelism", "timeout", "suspend", "ttlSecondsAfterFinished", "rerunPolicy",
-        "jobRetention",
+        "jobRetention", "log",
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from tests.unit.docs.pages import (
     rows,
     sections,
 )
-from tidegate.api import spec, status
+from tidegate.api import log_spec, spec, status
 from tidegate.api.crd import crd
 from tidegate.engine import reasons
 from tidegate.engine.model import NoteKind
@@ -45,6 +45,7 @@ SPEC_SECTIONS: list[tuple[str, tuple[type[BaseModel], ...]]] = [
     ("Params and outputs", (spec.Param, spec.OutputSpec)),
     (NODES, (spec.NodeSpec,)),
     ("Retry", (spec.Retry, spec.Backoff, spec.ExitCodes)),
+    ("Log", (log_spec.LogSpec,)),
     ("Defaults", (spec.Defaults,)),
 ]
 STATUS_SECTIONS: list[tuple[str, tuple[type[BaseModel], ...]]] = [
@@ -54,7 +55,7 @@ STATUS_SECTIONS: list[tuple[str, tuple[type[BaseModel], ...]]] = [
     ("Failure", (status.Failure,)),
     ("Wave", (status.WaveStatus,)),
     ("Ending and outcome", (status.Ending, status.Outcome)),
-    ("Former runs and requests", (status.RunSummary, status.Requests)),
+    ("Former runs, requests and log", (status.RunSummary, status.LogRef, status.Requests)),
     ("Condition", (status.Condition,)),
 ]
 
@@ -78,7 +79,7 @@ def test_every_model_has_its_section() -> None:
     bases = {spec.TaskSpec, spec.StandbySpec}
     declared = {
         model
-        for module in (spec, status)
+        for module in (log_spec, spec, status)
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     }

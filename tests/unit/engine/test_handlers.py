@@ -228,7 +228,8 @@ def test_what_a_handler_gets() -> None:
     run.pod_fails("a", exit_code=3)
     run.pod_fails("a", exit_code=4)
     given = env(run, "e1")
-    assert set(given) == {"TIDEGATE_PHASE", "TIDEGATE_ERRORS"}
+    assert set(given) == {"TIDEGATE_PHASE", "TIDEGATE_ERRORS", "TIDEGATE_LOG_CONFIGMAP"}
+    assert given["TIDEGATE_LOG_CONFIGMAP"] == "flow-log"
     assert given["TIDEGATE_PHASE"] == "Failed"
     assert json.loads(given["TIDEGATE_ERRORS"]) == [
         {"node": "a", "reason": "ExitCode", "exitCode": 4, "servedBy": "s",
@@ -242,7 +243,8 @@ def test_every_handler_is_told_the_recorded_outcome() -> None:
     run.pod_succeeds("a")
     run.pod_fails("x1", exit_code=9)
     assert env(run, "x2") == env(run, "x1"), "whatever was recorded in between"
-    assert env(run, "x2") == {"TIDEGATE_PHASE": "Succeeded", "TIDEGATE_ERRORS": "[]"}
+    told = {"TIDEGATE_PHASE": "Succeeded", "TIDEGATE_ERRORS": "[]"}
+    assert env(run, "x2") == told | {"TIDEGATE_LOG_CONFIGMAP": "flow-log"}
 
 
 def test_without_a_timeout_a_handler_gets_ten_minutes() -> None:
