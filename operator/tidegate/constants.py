@@ -32,6 +32,10 @@ ANNOTATION_CANCEL: Final = f"{GROUP}/cancel"
 ANNOTATION_RERUN: Final = f"{GROUP}/rerun"
 ANNOTATION_LOG: Final = f"{GROUP}/log"
 """On a log's ConfigMap: which status of which run it tells of."""
+ANNOTATION_AUTHOR: Final = f"{GROUP}/author"
+"""On a Workflow: who wrote it last, where its checkpoints forbid authors to vote."""
+ANNOTATION_VOTE: Final = f"checkpoint.{GROUP}/"
+"""Begins the keys of votes; the node's name follows, and a tag where several vote."""
 
 MAIN_CONTAINER: Final = "main"
 

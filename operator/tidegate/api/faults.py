@@ -18,7 +18,9 @@ _MAX_HINTS: Final = 20
 """Finding the closest of 500 names takes a millisecond."""
 _DNS_LABEL: Final = "a-z, 0-9 and - only, beginning and ending with a letter or digit"
 _KEY: Final = "letters, digits, _ and - only, beginning with a letter or _"
-_NODE_ONLY: Final = frozenset({"dependsOn", "trigger", "when", "fallback", "allowFailure"})
+_NODE_ONLY: Final = frozenset(
+    {"dependsOn", "trigger", "when", "fallback", "allowFailure", "checkpoint"}
+)
 
 
 class Hints:

@@ -104,8 +104,36 @@ TASK: Final[list[Rule]] = [
     },
 ]
 
+NOT_OF_CHECKPOINTS: Final = (
+    "image",
+    "command",
+    "args",
+    "script",
+    "shell",
+    "env",
+    "envFrom",
+    "workingDir",
+    "resources",
+    "volumeMounts",
+    "template",
+    "timeout",
+    "startTimeout",
+    "retry",
+    "outputs",
+    "fallback",
+)
+"""Fields of tasks; ``allowFailure`` is none of a checkpoint's either, but has a default."""
+
 NODE: Final[list[Rule]] = [
     *TASK,
+    {
+        "rule": "!has(self.checkpoint) || ("
+        + " && ".join(f"!has(self.{field})" for field in NOT_OF_CHECKPOINTS)
+        + " && !self.allowFailure)",
+        "message": "a node is a task or a checkpoint, never both; a checkpoint has no image,"
+        " command, retry, fallback, allowFailure or the like",
+        "fieldPath": ".checkpoint",
+    },
     {
         "rule": "!has(self.dependsOn) || !(self.name in self.dependsOn)",
         "message": "a node can't depend on itself",

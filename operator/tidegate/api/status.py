@@ -62,6 +62,10 @@ def _zero_is_absent() -> int:
     return count
 
 
+def _is_empty(value: object) -> bool:
+    return not value
+
+
 class JobRef(StatusModel):
     """The Job of the node's latest attempt."""
 
@@ -96,6 +100,27 @@ class Failure(StatusModel):
     """When the attempt's pod, or else its Job, began."""
     finished_at: Time | None = None
     """When the attempt ended."""
+
+
+class Vote(StatusModel):
+    """A vote that was counted."""
+
+    key: str
+    """The annotation's key after its slash: the node, and the tag if there is one."""
+    decision: str
+    """approved, rejected, or the choice."""
+    by: str | None = None
+    """The user that the vote names; absent where it names none."""
+    verified: bool = False
+    """Whether the API server is known to have checked who wrote it."""
+    at: Time
+    """When it was seen."""
+    comment: str | None = None
+    """What the voter had to say."""
+    inputs: dict[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
+    """The values that the vote gave, by their names."""
+    text: str = ""
+    """The annotation's value, as it was."""
 
 
 class NodeStatus(StatusModel):
@@ -140,6 +165,18 @@ class NodeStatus(StatusModel):
     """Hash of what the node runs, as ``<format>:<hash>``."""
     failures: tuple[Failure, ...] = ()
     """The attempts that failed, oldest first; shortened when the status grows too large."""
+    code: str | None = None
+    """Of a checkpoint: five characters by which a vote can name this very opening."""
+    opened_at: Time | None = None
+    """When the checkpoint opened; its timeout counts from here."""
+    policy: str | None = None
+    """The fingerprint of the admission policies that were in force when the checkpoint opened."""
+    covers: str | None = None
+    """Hash of what the checkpoint's decision covers: itself, all before and all behind it."""
+    seen: tuple[str, ...] = ()
+    """Digests of the votes that were looked at, at most 64."""
+    votes: tuple[Vote, ...] = ()
+    """The votes that were counted, oldest first, at most 20."""
 
 
 class WaveStatus(StatusModel):
@@ -271,6 +308,11 @@ class WorkflowStatus(StatusModel):
     """The last ten runs before this one."""
     definition: str | None = None
     """Hash of everything that the present run runs, as ``<format>:<hash>``."""
+    authors: tuple[str, ...] = ()
+    """Who wrote the Workflow, changed it or asked for a rerun, by the annotation
+    ``tidegate.dev/author``; at most 64."""
+    ignored: tuple[str, ...] = ()
+    """Digests of the votes that were ignored as nothing asks for them, at most 64."""
     requests: Requests = Field(default_factory=Requests)
     """Requests by annotation that were consumed."""
     log: LogRef | None = None

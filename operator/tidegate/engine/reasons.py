@@ -37,6 +37,15 @@ class Reason(StrEnum):
     NODE_LOST = "NodeLost"
     QUEUED = "Queued"
     STOPPING = "Stopping"
+    WAITING_FOR_APPROVAL = "WaitingForApproval"
+    POLICY_MISSING = "PolicyMissing"
+    TOO_MANY_VOTES = "TooManyVotes"
+
+    # how a checkpoint was decided
+    APPROVED = "Approved"
+    APPROVED_BY_TIMEOUT = "ApprovedByTimeout"
+    REJECTED = "Rejected"
+    REJECTED_BY_TIMEOUT = "RejectedByTimeout"
 
 
 class RunReason(StrEnum):
@@ -48,6 +57,7 @@ class RunReason(StrEnum):
     INVALID_SPEC = "InvalidSpec"
     STATUS_TOO_LARGE = "StatusTooLarge"
     NODES_RUN = "NodesRun"
+    WAITING_FOR_APPROVAL = "WaitingForApproval"
     ENDING = "Ending"
     HANDLERS_RUN = "HandlersRun"
     NODES_SUCCEEDED = "NodesSucceeded"

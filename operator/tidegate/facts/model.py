@@ -208,6 +208,29 @@ class WorkflowFact:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyFact:
+    """How far the API server checks votes: the admission policies and their bindings."""
+
+    fingerprint: str | None = None
+    """Digest over name, uid and generation of each; None: one is missing, altered, narrowed, or of
+    no set that this operator knows."""
+    settled: bool = False
+    """Whether they were last written so long ago that the API server surely enforces them."""
+    wake_at: datetime | None = None
+    """When they will be settled."""
+    required: bool = False
+    """The setting ``requireVerifiedVotes``: votes that nobody checked don't count."""
+
+    @property
+    def in_force(self) -> str | None:
+        """The fingerprint of policies that are surely enforced; None where they aren't."""
+        return self.fingerprint if self.settled else None
+
+
+NO_POLICY = PolicyFact()
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of a Workflow's attempts at one moment."""
 
@@ -217,6 +240,8 @@ class Facts:
     """Answers to this pass's own creations; empty when a pass begins."""
     namespace_excluded: bool = False
     """Whether the operator was told to leave this namespace alone."""
+    policies: PolicyFact = NO_POLICY
+    """Whether votes are checked by the API server."""
 
     def of(self, attempt: AttemptId) -> AttemptFact:
         """What is known of ``attempt``."""

@@ -101,13 +101,13 @@ def test_lists_are_merged_by_name() -> None:
 def test_standbys_have_what_nodes_have_less_what_orders_them() -> None:
     standby = SPEC["standbys"]["items"]["properties"]
     assert NODE.keys() - standby.keys() == {
-        "dependsOn", "trigger", "when", "fallback", "allowFailure",
+        "dependsOn", "trigger", "when", "fallback", "allowFailure", "checkpoint",
     }  # fmt: skip
     assert standby.keys() <= NODE.keys()
 
 
 def test_fields_not_built_yet_are_absent() -> None:
-    absent = {"forEach", "checkpoint"}
+    absent = {"forEach"}
     assert not absent & (SPEC.keys() | NODE.keys())
 
 

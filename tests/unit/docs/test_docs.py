@@ -27,7 +27,7 @@ from tests.unit.docs.pages import (
     rows,
     sections,
 )
-from tidegate.api import log_spec, spec, status
+from tidegate.api import checkpoint_spec, log_spec, spec, status
 from tidegate.api.crd import crd
 from tidegate.engine import reasons
 from tidegate.engine.model import NoteKind
@@ -47,12 +47,16 @@ SPEC_SECTIONS: list[tuple[str, tuple[type[BaseModel], ...]]] = [
     ("Retry", (spec.Retry, spec.Backoff, spec.ExitCodes)),
     ("Log", (log_spec.LogSpec,)),
     ("Defaults", (spec.Defaults,)),
+    ("Checkpoints", (checkpoint_spec.Checkpoint,)),
+    ("Approvers", (checkpoint_spec.Approvers,)),
+    ("Inputs", (checkpoint_spec.CheckpointInput,)),
 ]
 STATUS_SECTIONS: list[tuple[str, tuple[type[BaseModel], ...]]] = [
     ("Workflow status", (status.WorkflowStatus,)),
     ("Node", (status.NodeStatus,)),
     ("Job", (status.JobRef,)),
     ("Failure", (status.Failure,)),
+    ("Vote", (status.Vote,)),
     ("Wave", (status.WaveStatus,)),
     ("Ending and outcome", (status.Ending, status.Outcome)),
     ("Former runs, requests and log", (status.RunSummary, status.LogRef, status.Requests)),
@@ -79,7 +83,7 @@ def test_every_model_has_its_section() -> None:
     bases = {spec.TaskSpec, spec.StandbySpec}
     declared = {
         model
-        for module in (log_spec, spec, status)
+        for module in (checkpoint_spec, log_spec, spec, status)
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, BaseModel) and model.__module__ == module.__name__
     }
@@ -105,6 +109,7 @@ def _schema(*path: str) -> dict[str, Any]:
     [
         ("Workflow spec", ()),
         (NODES, ("nodes",)),
+        ("Checkpoints", ("nodes", "checkpoint")),
         ("Retry", ("nodes", "retry")),
         ("Retry", ("nodes", "retry", "backoff")),
     ],
@@ -124,7 +129,7 @@ def test_the_reference_tells_the_defaults_of_the_crd(heading: str, path: tuple[s
 def test_the_reference_names_every_column_and_value() -> None:
     text = REFERENCE.read_text()
     enums = (spec.Execution, spec.FailurePolicy, spec.Trigger, spec.RerunPolicy)
-    for enum in (*enums, spec.JobRetention, spec.Jitter):
+    for enum in (*enums, spec.JobRetention, spec.Jitter, checkpoint_spec.OnTimeout):
         assert {str(value) for value in enum if f"`{value}`" not in text} == set()
 
 
