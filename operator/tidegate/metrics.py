@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, get_args
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import REGISTRY, Collector
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -36,6 +34,7 @@ LogTrouble = Literal["forbidden", "foreign", "too_large", "conflict", "unavailab
 meanwhile (conflict), the API server didn't answer (unavailable), or the end of a pod's log could
 not be read (tail)."""
 
+_STARTED = Counter("tidegate_workflows_started_total", "Runs that began.", ("namespace",))
 _FINISHED = Counter(
     "tidegate_workflows_finished_total", "Runs that ended.", ("namespace", "result")
 )
@@ -76,7 +75,6 @@ _RECONCILE = Histogram(
 _RECONCILE_ERRORS = Counter(
     "tidegate_reconcile_errors_total", "Passes that failed, by what must happen next.", ("kind",)
 )
-_QUEUE_DEPTH = Gauge("tidegate_queue_depth", "Workflows that wait for a pass.", ("lane",))
 _QUEUE_WAIT = Histogram(
     "tidegate_queue_wait_seconds", "How long Workflows waited.", ("lane",), buckets=_QUICK
 )
@@ -108,6 +106,24 @@ _LEADER = Gauge("tidegate_leader", "Whether this replica leads (1) or stands by 
 _BUILD = Gauge("tidegate_build_info", "Always 1; the labels tell the version.", ("version",))
 
 
+class Namespaces:
+    """The first ``limit`` namespaces that are heard of are told apart; what comes later is one."""
+
+    def __init__(self, limit: int = 200) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def label(self, namespace: str) -> str:
+        """What stands for ``namespace`` in metrics."""
+        if namespace not in self._known and len(self._known) >= self._limit:
+            return "(other)"
+        self._known.add(namespace)
+        return namespace
+
+
+_NAMESPACES: Final = Namespaces()
+_RESULTS: Final = ("Succeeded", "Failed", "Cancelled")
+
 # A counter that begins to exist at 1 has grown for nobody: what can be is there from the start.
 for _decision in get_args(Decision):
     _DECISIONS.labels(_decision)
@@ -117,9 +133,17 @@ for _kind in ("again", "refused", "user", "bug"):
     _RECONCILE_ERRORS.labels(_kind)
 
 
+def record_workflow_started(value: float, namespace: str) -> None:
+    """``value`` runs began in ``namespace``."""
+    label = _NAMESPACES.label(namespace)
+    _STARTED.labels(label).inc(value)
+    for result in _RESULTS:
+        _FINISHED.labels(label, result)
+
+
 def record_workflow_finished(value: float, result: str, namespace: str) -> None:
     """A run ended as ``result`` after ``value`` seconds."""
-    _FINISHED.labels(namespace, result).inc()
+    _FINISHED.labels(_NAMESPACES.label(namespace), result).inc()
     _DURATION.labels(result).observe(value)
 
 
@@ -179,11 +203,6 @@ def record_reconcile_error(kind: str) -> None:
     _RECONCILE_ERRORS.labels(kind).inc()
 
 
-def record_queue_depth(lane: str, depth: int) -> None:
-    """``depth`` Workflows wait in ``lane``."""
-    _QUEUE_DEPTH.labels(lane).set(depth)
-
-
 def record_queue_wait(lane: str, seconds: float) -> None:
     """A Workflow waited for ``seconds`` in ``lane``."""
     _QUEUE_WAIT.labels(lane).observe(seconds)
@@ -235,6 +254,7 @@ def record_build(version: str) -> None:
 
 
 _OBSERVERS: Final[Mapping[str, Callable[..., None]]] = {
+    "workflow_started": record_workflow_started,
     "workflow_finished": record_workflow_finished,
     "node_attempt_ended": record_node_attempt_ended,
     "node_retried": record_node_retried,
@@ -243,7 +263,7 @@ _OBSERVERS: Final[Mapping[str, Callable[..., None]]] = {
     "wave_finished": record_wave_finished,
     "checkpoint_decided": record_checkpoint_decided,
 }
-_BY_NAMESPACE: Final = frozenset({"workflow_finished"})
+_BY_NAMESPACE: Final = frozenset({"workflow_started", "workflow_finished"})
 
 
 def record(name: str, value: float, labels: Sequence[str], namespace: str) -> None:
@@ -253,23 +273,3 @@ def record(name: str, value: float, labels: Sequence[str], namespace: str) -> No
         KeyError: there is no metric of that name; a bug.
     """
     _OBSERVERS[name](value, *labels, *((namespace,) if name in _BY_NAMESPACE else ()))
-
-
-class _Phases(Collector):
-    """``tidegate_workflows``, counted when it is asked for."""
-
-    def __init__(self, count: Callable[[], Mapping[str, int]]) -> None:
-        self._count = count
-
-    def collect(self) -> list[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
-            "tidegate_workflows", "Workflows that exist, by phase.", labels=("phase",)
-        )
-        for phase, count in sorted(self._count().items()):
-            family.add_metric((phase,), count)
-        return [family]
-
-
-def publish_phases(count: Callable[[], Mapping[str, int]]) -> None:
-    """From now on ask ``count`` how many Workflows are in each phase."""
-    REGISTRY.register(_Phases(count))

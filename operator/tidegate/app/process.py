@@ -16,13 +16,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from tidegate import __version__, metrics
+from tidegate import __version__, gauges, metrics
 from tidegate.app import probes, workflows
 from tidegate.app.clock import SystemClock
 from tidegate.app.dispatcher import Dispatcher
 from tidegate.app.sources import Sources
 from tidegate.app.webhook import webhook
 from tidegate.app.webhook_tls import Certificates
+from tidegate.cluster import census
 from tidegate.cluster.access import Access
 from tidegate.cluster.api import HttpEventStore, HttpLeaseStore, KubeApi
 from tidegate.cluster.book import Book
@@ -36,6 +37,7 @@ from tidegate.cluster.memory import Wake
 from tidegate.cluster.queue import Queue
 from tidegate.cluster.refusals import Refusals
 from tidegate.cluster.view import View
+from tidegate.gauges import Census
 from tidegate.reconcile import Reconciler, World
 from tidegate.settings import Settings
 
@@ -63,7 +65,8 @@ class Process:
         self._client = client
         clock = SystemClock()
         api = KubeApi(client)
-        self._view = View(excluded(settings), Lags().observe)
+        self._clock, self._lags = clock, Lags()
+        self._view = View(excluded(settings), self._lags.observe)
         self._queue = Queue(clock)
         self._gate = Gate(
             self._view,
@@ -107,7 +110,7 @@ class Process:
         """Work until told to stop; the exit code."""
         metrics.record_build(__version__)
         metrics.record_leader(leads=False)
-        metrics.publish_phases(self._view.phases)
+        gauges.publish(self._census, lambda: self._sources.silence(time.monotonic()))
         settings = self._settings
         async with AsyncExitStack() as stack:
             health = probes.probes(self.unhealthy, self.unready)
@@ -137,6 +140,12 @@ class Process:
         self._leadership.start()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._gained.wait(), _FIRST_LOOK)
+
+    def _census(self) -> Census | None:
+        """Only of a replica that works: it would be summed up with the others'."""
+        if not self._works or self._stopped.is_set():
+            return None
+        return census.take(self._view.rows(), self._queue.depths, self._clock.now())
 
     def unhealthy(self) -> list[str]:
         """Why the process should be started afresh."""
@@ -186,12 +195,13 @@ class Process:
     async def _lead(self) -> None:
         await self._gained.wait()
         metrics.record_leader(leads=True)
+        self._lags.begin(self._clock.now())
         await self._synced.wait()
         await self._sources.resync(self._gained_at)
         for key in tuple(self._view.keys()):
             self._queue.add(key)
         log.info("working on %d Workflows", len(self._queue))
-        self._queue.last_taken = time.monotonic()
+        self._queue.begin()
         self._works = True
         await self._dispatcher.run()
 
@@ -218,6 +228,7 @@ class Process:
     async def _finish(self) -> None:
         self._dispatcher.stop()
         await asyncio.to_thread(self._leadership.release, _RELEASE)
+        metrics.record_leader(leads=False)
         log.info("the Lease is given back")
         await self._dispatcher.finish(self._settings.shutdown_grace)
         with contextlib.suppress(TimeoutError):

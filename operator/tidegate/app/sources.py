@@ -97,6 +97,14 @@ class Sources:
             except ApiError as error:
                 log.warning("the Workflows could not be listed: %s", error)
 
+    def silence(self, now: float) -> dict[str, float]:
+        """For how many seconds nothing was heard of each resource; the worst of its watches."""
+        heard: dict[str, float] = {}
+        followed = [(reflector.resource, reflector.lister) for reflector in self.reflectors]
+        for resource, lister in (*followed, *((c.PLURAL, one) for one in self.workflows.values())):
+            heard[resource] = min(lister.heard_at, heard.get(resource, now))
+        return {resource: max(0.0, now - at) for resource, at in heard.items()}
+
     def complaints(self, now: float) -> list[str]:
         """Watches that are not alive at the monotonic time ``now``."""
         return [

@@ -29,7 +29,8 @@ class Queue:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lanes: dict[str, deque[WorkflowKey]] = {HOT: deque(), CALM: deque()}
-        self._depths = dict.fromkeys(self._lanes, 0)
+        self.depths = dict.fromkeys(self._lanes, 0)
+        """How many keys wait, by lane."""
         self._waiting: dict[WorkflowKey, tuple[str, float]] = {}
         """Keys that wait, each with its lane and since when."""
         self._working: set[WorkflowKey] = set()
@@ -111,6 +112,11 @@ class Queue:
         self._release(key)
         return seconds
 
+    def begin(self) -> None:
+        """Somebody takes keys from now on: how long they waited before was nobody's fault."""
+        self.last_taken = time.monotonic()
+        self._waiting = {key: (lane, self.last_taken) for key, (lane, _) in self._waiting.items()}
+
     def silent_for(self) -> float:
         """For how many seconds nobody took a key although some waited."""
         return time.monotonic() - self.last_taken if self._waiting else 0.0
@@ -158,5 +164,4 @@ class Queue:
             return
 
     def _count(self, lane: str, change: int) -> None:
-        self._depths[lane] += change
-        metrics.record_queue_depth(lane, self._depths[lane])
+        self.depths[lane] += change

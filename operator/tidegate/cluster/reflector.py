@@ -104,6 +104,8 @@ class Lister:
         self.namespace = namespace
         self.listed_since = float("-inf")
         """The monotonic time at which the latest list that was completed had begun."""
+        self.heard_at = time.monotonic()
+        """When a list was completed, or a watch told anything, if only that nothing happened."""
         self._transport = transport
         self._sink = sink
         self._wake = wake
@@ -128,7 +130,7 @@ class Lister:
             query = query | {"continue": metadata["continue"]}
         version = str(metadata["resourceVersion"])
         self.take(self._sink.settled(token, listed, self.namespace, version_number(version)))
-        self.listed_since = began
+        self.listed_since, self.heard_at = began, time.monotonic()
         return version
 
     def take(self, wakes: list[Wake]) -> None:
@@ -138,6 +140,9 @@ class Lister:
 
     def event(self, kind: str, raw: Raw) -> None:
         """Hand an event of a watch over."""
+        self.heard_at = time.monotonic()
+        if kind == "BOOKMARK":
+            return
         self.take(self._sink.gone(raw) if kind == "DELETED" else self._sink.seen(raw))
 
     def watch(self, version: str) -> AsyncIterator[Raw]:
@@ -195,8 +200,7 @@ class Reflector:
                         raise error_of_event(raw)
                     self._failures, heard = 0, True
                     version = raw["metadata"]["resourceVersion"]
-                    if kind != "BOOKMARK":
-                        self.lister.event(kind, raw)
+                    self.lister.event(kind, raw)
         except ApiError as error:
             if error.status == _GONE:
                 raise

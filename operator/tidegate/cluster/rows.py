@@ -6,6 +6,7 @@ All functions here take a frozen fact and give a new one; the view holds them to
 import sys
 import zlib
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -208,6 +209,11 @@ class Row:
     def known(self) -> bool:
         """Whether the Workflow itself was seen; its Jobs may be seen earlier."""
         return self._fact is not None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the Workflow was created; None where it was not seen."""
+        return self._fact.created_at if self._fact else None
 
     @property
     def version(self) -> str:

@@ -6,7 +6,6 @@ belong. Whatever is older than what is known of the same object is ignored. Noth
 absence except ``learn_gone``.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
@@ -95,10 +94,9 @@ class View:
         known = row.job_uids if row else ()
         return frozenset(uid for uid in known if self._memory.jobs[uid].attempt == attempt)
 
-    def phases(self) -> Mapping[str, int]:
-        """How many Workflows are in each phase."""
-        rows_known = (self._memory.rows[uid] for uid in self._memory.uids.values())
-        return Counter(row.phase or "Pending" for row in rows_known)
+    def rows(self) -> Iterator[Row]:
+        """Every Workflow that is known, with its attempts."""
+        return (self._memory.rows[uid] for uid in self._memory.uids.values())
 
     def token(self) -> int:
         """Taken before a list or GET leaves: what is learned after it outlives its answer."""

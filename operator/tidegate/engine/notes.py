@@ -75,6 +75,7 @@ def _wave_notes(
 def observations(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Observation]:
     """Numbers for metrics."""
     if after.run != before.run:
+        yield Observation("workflow_started")
         return
     for name, node in after.nodes.items():
         former = before.nodes.get(name)

@@ -29,7 +29,9 @@ async def test_metrics_are_served() -> None:
     async with probes.served(probes.metrics(), 0, "metrics") as port:
         status, text = await get(port, "/metrics")
     assert status == 200
-    assert "tidegate_queue_depth" in text
+    assert "tidegate_waves_total" in text
+    assert "process_resident_memory_bytes" in text
+    assert "python_info" in text
 
 
 @pytest.mark.parametrize("noise", [b"hello", b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"])

@@ -72,6 +72,7 @@ async def test_who_takes_over_is_healthy_while_it_lists(
     monkeypatch.setattr(process._dispatcher, "run", lambda: nothing(None))
     process._queue.add(KEY)
     process._queue.last_taken -= HOURS
+    assert process._census() is None, "it stands by"
     process._synced.set()
     process._gained.set()
     leading = asyncio.create_task(process._lead())
@@ -81,6 +82,9 @@ async def test_who_takes_over_is_healthy_while_it_lists(
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert process.unhealthy() == []
+    census = process._census()
+    assert census is not None
+    assert census.queued == {"hot": 0, "calm": 1}
     process._queue.last_taken -= HOURS
     assert "the queue stands still" in process.unhealthy()[0]
     leading.cancel()

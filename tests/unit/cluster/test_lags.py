@@ -1,9 +1,10 @@
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.unit.cluster.objects import StillClock, complete, job, pod, workflow
+from tests.unit.cluster.objects import T0, StillClock, complete, job, pod, workflow
 from tidegate.api.identity import AttemptId
 from tidegate.cluster.lags import Lags
 from tidegate.cluster.view import View
@@ -24,7 +25,13 @@ def clock() -> StillClock:
 
 @pytest.fixture
 def view(clock: StillClock) -> View:
-    view = View(observe=Lags(clock.monotonic).observe)
+    lags = Lags(clock.monotonic)
+    lags.begin(T0)
+    return watching(lags)
+
+
+def watching(lags: Lags) -> View:
+    view = View(observe=lags.observe)
     view.workflow_seen(workflow())
     return view
 
@@ -59,3 +66,27 @@ def test_how_long_a_hand_off_took(view: View, clock: StillClock) -> None:
     for number in (2, 3):
         view.learn_job(job(5, uid=f"job-{number}", attempt=AttemptId(1, "b", number)))
     assert samples("handoff") == (before[0] + 1, before[1] + 0.5)
+
+
+def everything_happens(view: View) -> None:
+    view.job_seen(job())
+    view.pod_seen(ran(3, "Running", running={"startedAt": "2026-11-22T12:00:04Z"}))
+    view.pod_seen(pod(4, "Succeeded"))
+    view.learn_job(job(5, uid="job-2", attempt=AttemptId(1, "b", 1)))
+
+
+def counted() -> list[float]:
+    return [samples(name)[0] for name in ("job_start_lag", "job_finish_lag", "handoff")]
+
+
+def test_a_replica_that_stands_by_counts_nothing() -> None:
+    before = counted()
+    everything_happens(watching(Lags()))
+    assert counted() == before
+
+
+def test_what_happened_before_this_replica_led_is_not_counted_again() -> None:
+    before, lags = counted(), Lags()
+    lags.begin(T0 + timedelta(minutes=5))
+    everything_happens(watching(lags))
+    assert counted() == before

@@ -5,6 +5,7 @@ import pytest
 
 from tests.unit.cluster.objects import StillClock
 from tidegate.api.identity import WorkflowKey
+from tidegate.cluster import queue as module
 from tidegate.cluster.queue import Queue
 
 A, B, C = (WorkflowKey("ns", name) for name in "abc")
@@ -173,3 +174,26 @@ async def test_the_queue_stands_still_only_if_somebody_waits(queue: Queue) -> No
     assert queue.silent_for() >= 100
     await queue.get()
     assert queue.silent_for() == 0.0
+
+
+async def test_time_before_anybody_took_keys_is_no_waiting(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(
+        module.metrics, "record_queue_wait", lambda _, seconds: waits.append(seconds)
+    )
+    queue.add(A)
+    queue._waiting[A] = ("calm", float("-inf"))
+    queue.begin()
+    assert await queue.get() == A
+    assert 0.0 <= waits[0] < 60.0
+
+
+async def test_depths_follow_what_waits(queue: Queue) -> None:
+    queue.add(A)
+    queue.add(B, hot=True)
+    queue.add(A, hot=True)
+    assert queue.depths == {"hot": 2, "calm": 0}
+    await queue.get()
+    assert queue.depths == {"hot": 1, "calm": 0}

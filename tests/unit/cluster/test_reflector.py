@@ -184,3 +184,21 @@ async def test_a_list_besides_the_watch() -> None:
     assert lister.listed_since > 0
     assert sink.heard == [("seen", "1"), ("settled", "42 ['job-1'] shop")]
     assert woken == [WAKE]
+
+
+@pytest.mark.parametrize("kind", ["ADDED", "DELETED", "BOOKMARK"])
+def test_whatever_a_watch_tells_breaks_its_silence(kind: str) -> None:
+    lister = Lister(FakeTransport([], []), FakeSink(), lambda _: None)
+    lister.heard_at = float("-inf")
+    lister.event(kind, job(3))
+    assert lister.heard_at > 0.0
+
+
+async def test_a_list_breaks_the_silence_and_a_failed_one_does_not() -> None:
+    lister = Lister(FakeTransport([LOST, page("5")], []), FakeSink(), lambda _: None)
+    lister.heard_at = float("-inf")
+    with pytest.raises(ApiError):
+        await lister.sync()
+    assert lister.heard_at == float("-inf")
+    await lister.sync()
+    assert lister.heard_at > 0.0

@@ -8,7 +8,7 @@ from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
 from tests.unit.docs.pages import DOCS
-from tidegate import metrics
+from tidegate import gauges, metrics
 
 PAGE = DOCS / "operations.md"
 BEGIN, END = "<!-- metrics: begin -->\n", "<!-- metrics: end -->\n"
@@ -18,8 +18,10 @@ def metrics_table() -> str:
     """Every metric as a row, sorted by name."""
     declared = [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]
     found = [(_name(one), one._type, one._labelnames, one._documentation) for one in declared]
-    (phases,) = metrics._Phases(dict).collect()
-    found.append((phases.name, phases.type, phases._labelnames, phases.documentation))
+    found += [
+        (one.name, one.type, one._labelnames, one.documentation)
+        for one in gauges.Gauges(lambda: None, dict).describe()
+    ]
     head = "| metric | type | labels | meaning |\n|---|---|---|---|\n"
     return head + "".join(
         f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |\n"

@@ -104,6 +104,7 @@ def test_the_numbers_of_a_run() -> None:
     run.advance(3)
     run.pod_succeeds("b")
     assert counted(run) == [
+        ("workflow_started", 1, ()),
         ("node_attempt_ended", 1, ("failed", "ExitCode")),
         ("node_retried", 1, ()),
         ("node_attempt_ended", 1, ("succeeded", "Succeeded")),
