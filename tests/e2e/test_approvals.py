@@ -1,0 +1,365 @@
+"""Checkpoints as people meet them: they are asked, answer with kubectl, and the run goes on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.kit.client import Object
+from tests.kit.cluster import Cluster
+from tests.kit.run import Run, instant
+from tests.kit.space import Space
+from tests.kit.voting import (
+    admin,
+    approve,
+    asked,
+    command_in,
+    grant,
+    opened,
+    type_in,
+    vote,
+)
+
+pytestmark = pytest.mark.e2e
+
+GATED = """
+nodes:
+- {name: check, outputs: [{name: rows}], script: "echo '{\\"rows\\":1200}' > $TIDEGATE_OUTPUT"}
+- name: gate
+  dependsOn: [check]
+  checkpoint: {message: "Publish $(nodes.check.outputs.rows) rows?", timeout: 1h}
+- name: publish
+  dependsOn: [gate]
+  command: [echo, $(nodes.gate.outputs.decision), $(nodes.gate.outputs.by)]
+  args: [$(nodes.gate.outputs.comment)]
+standbys:
+- {name: page, script: 'echo "$TIDEGATE_ERRORS"'}
+- {name: tidy, script: 'echo "$TIDEGATE_PHASE"'}
+onError: [page]
+onExit: [tidy]
+"""
+
+
+def outputs(node: Object) -> Object:
+    return dict(json.loads(node["outputs"]))
+
+
+def ended(status: Object) -> dict[str, tuple[str, str]]:
+    return {name: (n["phase"], n.get("reason", "")) for name, n in status["nodes"].items()}
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+@pytest.mark.runs(GATED)
+def test_people_are_asked_and_told_the_command_to_paste(run: Run) -> None:
+    node = opened(run, "gate")
+    status = run.wait_phase("Waiting", "WaitingForApproval")
+    assert status["waitingFor"] == "gate"
+    assert status["progress"] == "1/3"
+    assert "Publish 1200 rows?" in node["message"]
+    assert run.jobs("gate") == []
+    run.wait_event("CheckpointWaiting", "Publish 1200 rows?")
+    columns = run.kubectl("get", "twf", run.name, "--no-headers").split()
+    assert columns[1:5] == ["Waiting", "1/3", "2", "gate"]
+    condition = asked(run)
+    assert condition["status"] == "True"
+    command = command_in(condition["message"])
+    assert f"@{node['code']}" in command
+    type_in(run.cluster, run.namespace, command)
+    status = run.finished("Succeeded")
+    assert asked(run)["status"] == "False"
+    assert "waitingFor" not in status
+
+
+# --- answering -----------------------------------------------------------------------------------
+
+
+@pytest.mark.runs(GATED)
+def test_approved_the_run_goes_on_and_later_nodes_know_who_approved_and_why(run: Run) -> None:
+    node = opened(run, "gate")
+    approve(run, "gate", "numbers look right")
+    status = run.finished("Succeeded")
+    gate, me = status["nodes"]["gate"], admin(run.cluster)
+    assert (gate["phase"], gate["reason"]) == ("Succeeded", "Approved")
+    (recorded,) = gate["votes"]
+    assert recorded["text"] == f"approve by {me}: numbers look right"
+    assert (recorded["key"], recorded["decision"], recorded["by"]) == ("gate", "approved", me)
+    assert recorded["comment"] == "numbers look right"
+    assert instant(node["openedAt"]) <= instant(recorded["at"]) <= instant(gate["finishedAt"])
+    assert run.log("publish") == f"approved {me} numbers look right\n"
+    assert (run.log("tidy"), run.jobs("page")) == ("Succeeded\n", [])
+    run.wait_event("CheckpointApproved", me)
+
+
+@pytest.mark.runs(GATED)
+def test_rejected_the_run_fails_and_its_handlers_are_told_who_and_why(run: Run) -> None:
+    opened(run, "gate")
+    me = admin(run.cluster)
+    vote(run, "gate", f"reject by {me}: 3 regions are missing")
+    status = run.finished("Failed")
+    assert ended(status)["gate"] == ("Failed", "Rejected")
+    assert ended(status)["publish"] == ("Skipped", "DependencyFailed")
+    for message in (status["message"], status["nodes"]["gate"]["message"]):
+        assert me in message
+        assert "3 regions are missing" in message
+    (error,) = json.loads(run.log("page"))
+    assert (error["node"], error["reason"]) == ("gate", "Rejected")
+    assert run.log("tidy") == "Failed\n"
+    run.wait_event("CheckpointRejected", "3 regions are missing")
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: gate, checkpoint: {message: "Go on?", timeout: 3s}}
+- {name: next, dependsOn: [gate], script: "true"}
+""")
+def test_not_answered_in_time_it_is_rejected_by_the_clock(run: Run) -> None:
+    status = run.finished("Failed")
+    gate = status["nodes"]["gate"]
+    assert (gate["phase"], gate["reason"]) == ("Failed", "RejectedByTimeout")
+    waited = instant(gate["finishedAt"]) - instant(gate["openedAt"])
+    assert waited.total_seconds() >= 3
+    assert run.jobs() == []
+    run.wait_event("CheckpointRejected")
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: gate, checkpoint: {message: "Go on?", timeout: 3s, onTimeout: Approve}}
+- {name: next, dependsOn: [gate], command: [echo, $(nodes.gate.outputs.decision)]}
+""")
+def test_not_answered_in_time_it_is_approved_by_the_clock_if_it_says_so(run: Run) -> None:
+    status = run.finished("Succeeded")
+    assert ended(status)["gate"] == ("Succeeded", "ApprovedByTimeout")
+    assert run.log("next") == "approved\n"
+    run.wait_event("CheckpointApproved")
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: gate, checkpoint: {message: "Release?", minApprovals: 2, approvers: {users: [alice, bob]}}}
+- {name: next, dependsOn: [gate], command: [echo, $(nodes.gate.outputs.by)]}
+""")
+def test_two_different_people_must_approve(run: Run) -> None:
+    opened(run, "gate")
+    grant(run, "alice", "bob")
+    vote(run, "gate.alice", "approve by alice", by="alice")
+    run.wait(lambda s: len(s["nodes"]["gate"].get("votes", [])) == 1, "alice's vote")
+    vote(run, "gate.alice-2", "approve by alice: really", by="alice")
+    run.wait_event("CheckpointVoteIgnored", "alice")
+    assert run.status["phase"] == "Waiting"
+    vote(run, "gate.bob", "approve by bob", by="bob")
+    status = run.finished("Succeeded")
+    assert [one["by"] for one in status["nodes"]["gate"]["votes"]] == ["alice", "bob"]
+    assert "alice" in run.log("next")
+    assert "bob" in run.log("next")
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: gate, checkpoint: {message: "Release?", minApprovals: 2, approvers: {groups: [dba]}}}
+""")
+def test_one_rejection_rejects_whoever_has_approved(run: Run) -> None:
+    opened(run, "gate")
+    grant(run, "alice", "bob")
+    vote(run, "gate.alice", "approve by alice", "alice", ("dba",))
+    run.wait(lambda s: len(s["nodes"]["gate"].get("votes", [])) == 1, "alice's vote")
+    vote(run, "gate.bob", "reject by bob: not today", "bob", ("dba",))
+    assert "not today" in run.finished("Failed")["message"]
+
+
+@pytest.mark.runs(r"""
+nodes:
+- name: gate
+  checkpoint:
+    message: How much?
+    inputs:
+    - {name: ticket, pattern: "CHG-[0-9]+"}
+    - {name: percent, default: "5"}
+- name: next
+  dependsOn: [gate]
+  env: [{name: TICKET, value: $(nodes.gate.outputs.ticket)}]
+  command: [sh, -c, 'echo "$TICKET $1"', sh]
+  args: [$(nodes.gate.outputs.percent)]
+""")
+def test_inputs_are_demanded_and_arrive_at_the_next_node(run: Run) -> None:
+    opened(run, "gate")
+    me = admin(run.cluster)
+    vote(run, "gate", f"approve by {me}")
+    run.wait_event("CheckpointVoteIgnored", "ticket")
+    vote(run, "gate", f"approve by {me}\nticket: 4711")
+    run.wait_event("CheckpointVoteIgnored", "CHG-[0-9]+")
+    assert "ticket" in run.node("gate")["message"]
+    vote(run, "gate", f"approve by {me}: ok\nticket: CHG-4711\npercent: $(HOME)")
+    status = run.finished("Succeeded")
+    assert outputs(status["nodes"]["gate"]) == {
+        "decision": "approved",
+        "by": me,
+        "comment": "ok",
+        "ticket": "CHG-4711",
+        "percent": "$(HOME)",
+    }
+    assert run.log("next") == "CHG-4711 $(HOME)\n"
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: gate, checkpoint: {message: "How?", choices: [canary, everywhere]}}
+- {name: next, dependsOn: [gate], when: nodes.gate.outputs.decision == "canary", script: "true"}
+- {name: all, dependsOn: [gate], when: nodes.gate.outputs.decision == "everywhere", script: "true"}
+""")
+def test_a_choice_approves_and_decides_which_way_it_goes(run: Run) -> None:
+    opened(run, "gate")
+    me = admin(run.cluster)
+    vote(run, "gate", f"somewhere by {me}")
+    run.wait_event("CheckpointVoteIgnored", "canary, everywhere")
+    vote(run, "gate", f"canary by {me}")
+    status = run.finished("Succeeded")
+    assert ended(status) == {
+        "gate": ("Succeeded", "Approved"),
+        "next": ("Succeeded", ""),
+        "all": ("Skipped", "ConditionFalse"),
+    }
+
+
+# --- what doesn't count --------------------------------------------------------------------------
+
+
+@pytest.mark.runs("nodes: [{name: gate, checkpoint: {message: 'Go on?', requireCode: true}}]")
+def test_a_vote_counts_only_with_the_code_of_the_question(run: Run) -> None:
+    code, me = opened(run, "gate")["code"], admin(run.cluster)
+    other = "22222" if code != "22222" else "33333"
+    for text, words in ((f"approve@{other} by {me}", other), (f"approve by {me}", code)):
+        with pytest.raises(KubectlError, match="code"):  # denied by the policy already
+            vote(run, "gate", text)
+    vote(run, "gate", f"approve@{code} by {me}")
+    run.finished("Succeeded")
+
+
+@pytest.mark.runs("nodes: [{name: gate, checkpoint: {message: 'Go on?'}}]")
+def test_a_malformed_vote_is_told_once_with_what_was_expected(run: Run) -> None:
+    opened(run, "gate")
+    me = admin(run.cluster)
+    vote(run, "gate", f"aproved by {me}")
+    event = run.wait_event("CheckpointVoteIgnored", "aproved")
+    assert event["type"] == "Warning"
+    assert "approve, reject" in event["message"]
+    run.wait(lambda s: "aproved" in s["nodes"]["gate"]["message"], "the message")
+    assert run.status["phase"] == "Waiting"
+    approve(run, "gate")
+    run.finished("Succeeded")
+
+
+@pytest.mark.runs(
+    "nodes: [{name: a, script: 'true'}, {name: gate, dependsOn: [a], checkpoint: {message: 'Go?'}}]",
+    annotations={"checkpoint.tidegate.dev/gate": "approve by tidegate-admin"},
+)
+def test_a_vote_that_stood_there_before_the_question_does_not_answer_it(run: Run) -> None:
+    opened(run, "gate")
+    run.wait_event("CheckpointVoteIgnored", "before")
+    assert run.status["phase"] == "Waiting"
+    approve(run, "gate", "now that I am asked")
+    run.finished("Succeeded")
+
+
+# --- and everything else -------------------------------------------------------------------------
+
+
+@pytest.mark.runs(GATED)
+def test_cancelled_while_it_waits_the_question_is_closed(run: Run) -> None:
+    opened(run, "gate")
+    run.annotate("cancel", "graceful")
+    status = run.finished("Cancelled")
+    assert ended(status)["gate"] == ("Skipped", "RunEnded")
+    assert "waitingFor" not in status
+    assert run.log("tidy") == "Cancelled\n"
+
+
+@pytest.mark.runs("{timeout: 5s, nodes: [{name: gate, checkpoint: {message: 'Go on?'}}]}")
+def test_the_time_of_the_run_is_over_for_an_open_question_too(run: Run) -> None:
+    status = run.finished("Failed")
+    assert status["reason"] == "DeadlineExceeded"
+    assert ended(status)["gate"] == ("Skipped", "RunEnded")
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: one, checkpoint: {message: "One?"}}
+- {name: two, checkpoint: {message: "Two?"}}
+- {name: slow, script: sleep 3600}
+- {name: next, dependsOn: [one, two], script: "true"}
+execution: Eager
+""")
+def test_several_are_open_at_once_while_other_nodes_run(run: Run) -> None:
+    opened(run, "one")
+    status = run.wait(lambda s: s.get("waitingFor") == "one, two", "both questions")
+    assert status["phase"] == "Running"
+    approve(run, "two")
+    run.wait(lambda s: s.get("waitingFor") == "one", "one question left")
+    approve(run, "one")
+    run.wait_node("next", "Succeeded", seconds=60)
+    run.annotate("cancel", "now")
+    run.finished("Cancelled")
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: gate, checkpoint: {message: "Go on?"}}
+- {name: next, dependsOn: [gate], script: "true"}
+""")
+def test_suspended_votes_count_but_nothing_starts_until_it_is_resumed(run: Run) -> None:
+    opened(run, "gate")
+    run.patch_spec({"suspend": True})
+    run.wait(lambda s: "suspend" in s["message"].lower(), "the suspension")
+    approve(run, "gate")
+    run.wait_node("gate", "Succeeded", "Approved")
+    run.wait_phase("Suspended")
+    assert run.jobs() == []
+    run.patch_spec({"suspend": False})
+    run.finished("Succeeded")
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: gate, checkpoint: {message: "Go on?"}}
+- {name: next, dependsOn: [gate], script: test "$TIDEGATE_RUN" -ge 2}
+""")
+def test_a_rerun_keeps_the_approval_until_something_behind_it_changes(run: Run) -> None:
+    opened(run, "gate")
+    approve(run, "gate", "first")
+    run.finished("Failed")
+    run.annotate("rerun", "failed@1")
+    status = run.finished("Succeeded", run=2)
+    assert status["nodes"]["gate"]["votes"][0]["comment"] == "first"
+    nodes = run.object["spec"]["nodes"]
+    nodes[1]["script"] = "echo other"
+    run.patch_spec({"nodes": nodes})
+    run.annotate("rerun", "failed@2")
+    run.wait(lambda s: s.get("run") == 3 and s.get("phase") == "Waiting", "the question again")
+    approve(run, "gate", "second")
+    status = run.finished("Succeeded", run=3)
+    assert status["nodes"]["gate"]["votes"][0]["comment"] == "second"
+
+
+@pytest.mark.runs("nodes: [{name: gate, checkpoint: {message: 'Go?', approver: {users: [alice]}}}]")
+def test_a_typo_never_opens_a_gate(run: Run) -> None:
+    status = run.wait_phase("Failed", "InvalidSpec")
+    assert "approver" in status["message"]
+    assert "nodes" not in status or not status["nodes"]
+
+
+def test_a_vote_while_the_operator_is_down_counts_when_it_is_back(
+    space: Space, deployed: Cluster
+) -> None:
+    run = space.flow(GATED)
+    code = opened(run, "gate")["code"]
+    deployed.scale_operator(0)
+    try:
+        vote(run, "gate", f"approve@{code} by {admin(deployed)}: in its absence")
+    finally:
+        deployed.scale_operator(1)
+    status = run.finished("Succeeded")
+    assert status["nodes"]["gate"]["votes"][0]["comment"] == "in its absence"
+    assert status["nodes"]["gate"]["code"] == code
