@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.kit.client import Object
-from tests.kit.cluster import Cluster
+from tests.kit.cluster import Cluster, KubectlError
 from tests.kit.run import Run, instant
 from tests.kit.space import Space
 from tests.kit.voting import (
@@ -231,7 +231,7 @@ def test_a_choice_approves_and_decides_which_way_it_goes(run: Run) -> None:
 def test_a_vote_counts_only_with_the_code_of_the_question(run: Run) -> None:
     code, me = opened(run, "gate")["code"], admin(run.cluster)
     other = "22222" if code != "22222" else "33333"
-    for text, words in ((f"approve@{other} by {me}", other), (f"approve by {me}", code)):
+    for text in (f"approve@{other} by {me}", f"approve by {me}"):
         with pytest.raises(KubectlError, match="code"):  # denied by the policy already
             vote(run, "gate", text)
     vote(run, "gate", f"approve@{code} by {me}")
@@ -253,7 +253,7 @@ def test_a_malformed_vote_is_told_once_with_what_was_expected(run: Run) -> None:
 
 
 @pytest.mark.runs(
-    "nodes: [{name: a, script: 'true'}, {name: gate, dependsOn: [a], checkpoint: {message: 'Go?'}}]",
+    "nodes: [{name: a, script: 'true'}, {name: gate, dependsOn: [a], checkpoint: {message: Go?}}]",
     annotations={"checkpoint.tidegate.dev/gate": "approve by tidegate-admin"},
 )
 def test_a_vote_that_stood_there_before_the_question_does_not_answer_it(run: Run) -> None:

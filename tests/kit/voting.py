@@ -8,8 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.kit.cluster import Cluster, KubectlError
 from tests.kit.client import Object
+from tests.kit.cluster import Cluster, KubectlError
 from tests.kit.run import Run
 from tests.kit.waiting import LONG
 
