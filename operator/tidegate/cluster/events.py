@@ -1,14 +1,14 @@
 """Tells people and metrics what was recorded: a worker behind a bounded queue, best effort.
 
-Events of the same Workflow with the same words become one with a count. What can't be written is
-counted and dropped: an Event never holds back a run.
+Events of the same Workflow with the same words become one with a count, and many of one kind are
+merged. What can't be written is counted and dropped: an Event never holds back a run.
 """
 
 import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from tidegate import constants as c
 from tidegate import metrics
 from tidegate.api.identity import digest
-from tidegate.engine.model import Note, Observation
+from tidegate.cluster.crowd import Crowds
+from tidegate.engine.model import Note, NoteKind, Observation
 from tidegate.errors import AlreadyExists, ApiError, TryAgain
 from tidegate.facts.model import WorkflowFact
 
@@ -29,6 +30,10 @@ _PER_SECOND = 10.0
 _AT_ONCE = 100
 _TRIES = 3
 _NOTE_LENGTH = 1024
+_LAST = frozenset(
+    {NoteKind.WORKFLOW_SUCCEEDED, NoteKind.WORKFLOW_FAILED, NoteKind.WORKFLOW_CANCELLED}
+)
+"""What comes after everything else that there is to tell of a run."""
 
 
 class EventStore(Protocol):
@@ -64,6 +69,8 @@ class Teller:
         self._monotonic = monotonic
         self._queue: asyncio.Queue[_Told] = asyncio.Queue(_QUEUED)
         self._known: OrderedDict[str, _Told] = OrderedDict()
+        self._crowds = Crowds()
+        self._held = asyncio.Event()
         self._tokens, self._filled_at = float(_AT_ONCE), monotonic()
 
     def tell(
@@ -82,20 +89,40 @@ class Teller:
                 log.exception("no metric takes %r", observation)
         for note in notes:
             self._say(workflow, note)
-            self._put(workflow, note)
+            if note.kind in _LAST:
+                self._put_all(self._crowds.rest(workflow.uid))
+            if self._crowds.admit(workflow, note, self._monotonic()):
+                self._put(workflow, note)
+            else:
+                self._held.set()
 
     async def run(self) -> None:
         """Write Events until cancelled."""
-        while True:
-            told = await self._queue.get()
-            await self._take_token()
-            told.count += 1
-            await self._write(told)
-            self._queue.task_done()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tell_of_crowds())
+            while True:
+                told = await self._queue.get()
+                await self._take_token()
+                told.count += 1
+                await self._write(told)
+                self._queue.task_done()
 
     async def drain(self) -> None:
         """Return once everything that was handed over is written or dropped."""
+        self._put_all(self._crowds.rest())
         await self._queue.join()
+
+    async def _tell_of_crowds(self) -> None:
+        while True:
+            await self._held.wait()
+            self._held.clear()
+            while (seconds := self._crowds.due_in(self._monotonic())) is not None:
+                await asyncio.sleep(seconds)
+                self._put_all(self._crowds.due(self._monotonic()))
+
+    def _put_all(self, notes: Iterable[tuple[WorkflowFact, Note]]) -> None:
+        for workflow, note in notes:
+            self._put(workflow, note)
 
     def _say(self, workflow: WorkflowFact, note: Note) -> None:
         level = logging.WARNING if note.warning else logging.INFO

@@ -1,6 +1,6 @@
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -133,16 +133,60 @@ async def test_trouble_passes_or_is_counted(
 
 async def test_the_rate_is_bounded(teller: Teller, store: FakeStore, slept: list[float]) -> None:
     for number in range(102):
-        teller.tell(WORKFLOW, [Note(NoteKind.WAVE_STARTED, f"wave {number}")], [])
+        teller.tell(replace(WORKFLOW, uid=f"wf-{number}"), [FAILED], [])
     await teller.drain()
     assert len(store.created) == 102
     assert slept == [pytest.approx(0.1), pytest.approx(0.2)]
 
 
+def a_run_that_fails(nodes: int) -> Iterator[Note]:
+    """What is told of a run all of whose nodes are tried four times in vain, wave by wave."""
+    yield Note(NoteKind.WORKFLOW_STARTED, f"{nodes} nodes in {nodes} waves")
+    for number in range(nodes):
+        node = f"node-{number}"
+        yield Note(NoteKind.WAVE_STARTED, f"wave {number} of {nodes}: {node}")
+        for attempt in range(1, 4):
+            yield Note(NoteKind.NODE_RETRYING, f"{node}: retry {attempt} of 3", node, attempt)
+        yield Note(NoteKind.FALLBACK_STARTED, f"{node}: falls back to spare", node)
+        yield Note(NoteKind.NODE_FAILED, f"{node}: exit code 3", node, 4, warning=True)
+    yield Note(NoteKind.WORKFLOW_FAILED, "all of them", warning=True)
+
+
+async def test_a_run_of_500_nodes_is_told_of_in_a_few_events(
+    teller: Teller, store: FakeStore
+) -> None:
+    for note in a_run_that_fails(500):
+        teller.tell(WORKFLOW, [note], [])
+    await teller.drain()
+    reasons = [event["reason"] for event in store.created]
+    assert len(reasons) + len(store.patched) == 2 + 4 * (10 + 1)
+    assert reasons[-1] == "WorkflowFailed", "what was held back comes before the end"
+    messages = [event["message"] for event in store.created]
+    assert "1490 more (node-3, node-4, " in next(m for m in messages if "1490" in m)
+    assert all(len(message.encode()) <= 1024 for message in messages)
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_what_was_held_back_is_told_in_time(
+    store: FakeStore, slept: list[float], teller: Teller
+) -> None:
+    for number in range(12):
+        teller.tell(WORKFLOW, [Note(NoteKind.WAVE_STARTED, f"wave {number}")], [])
+    clock = teller._monotonic.__self__  # type: ignore[attr-defined]
+    await turns(10)
+    clock.advance(10.0)
+    await turns(100)
+    assert store.created[-1]["message"] == "2 more; the last: wave 11"
+
+
 async def test_a_full_queue_drops_and_never_raises(store: FakeStore) -> None:
     teller, before = Teller(store, "operator-1"), errors()
     for number in range(2001):
-        teller.tell(WORKFLOW, [Note(NoteKind.WAVE_STARTED, f"wave {number}")], [])
+        teller.tell(replace(WORKFLOW, uid=f"wf-{number}"), [FAILED], [])
     assert errors() == before + 1
 
 
