@@ -292,15 +292,18 @@ def test_what_the_crd_refuses_of_params(space: Space, params: list[Any], words: 
         space.flow({"params": params, "nodes": [{"name": "a", "script": "true"}]})
 
 
-@pytest.mark.runs("""
+LOCKED = """
 params: [{name: date, value: "1"}]
 nodes:
 - {name: slow, script: sleep 8}
 - {name: a, outputs: [{name: x, default: 1}], command: [echo, $(params.date)]}
-""")
+"""
+
+
 def test_params_and_defaults_are_locked_and_a_changed_param_runs_again_what_names_it(
-    run: Run,
+    space: Space,
 ) -> None:
+    run = space.flow(LOCKED)
     run.wait_running("slow")
     with pytest.raises(KubectlError, match="can't change while a run is on"):
         run.patch_spec({"params": [{"name": "date", "value": "2"}]})

@@ -152,7 +152,18 @@ BAD: list[tuple[str, Any, str]] = [
     ("env no text", one(env=[{"name": "A", "value": 3}]), "value in body must be of type string"),
     ("mount", one(volumeMounts=[{"name": "v"}]), "mountPath: Required value"),
     ("template no object", one(template=[]), "template in body must be of type object"),
-    ("not built yet", spec(params=[{"name": "a"}]), 'unknown field "spec.params"'),
+    ("param without value", spec(params=[{"name": "a"}]), "spec.params[0].value: Required value"),
+    ("param twice", spec(params=[{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]),
+     'Duplicate value: {"name":"a"}'),
+    ("param no text", spec(params=[{"name": "a", "value": 3}]), "must be of type string"),
+    ("64 KiB", spec(params=[{"name": "a", "value": "x" * 65536}]), "params[0].value: Too long"),
+    ("params", spec(params=[{"name": f"a{i}", "value": ""} for i in range(65)]), "most 64 items"),
+    ("a param's name", spec(params=[{"name": "a b", "value": ""}]), "name in body should match"),
+    ("outputs no list", one(outputs="a"), "outputs in body must be of type array"),
+    ("when no text", one(when=True), "spec.nodes[0].when in body must be of type string"),
+    ("standby with when", spec(standbys=[node("s", when="true")], onExit=["s"]),
+     'unknown field "spec.standbys[0].when"'),
+    ("not built yet", one(forEach={"items": [1]}), 'unknown field "spec.nodes[0].forEach"'),
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.demo.install import CHART, NAMESPACE, RELEASE, SELECTOR
 from tests.kit.client import Object
 from tests.kit.cluster import Cluster, KubectlError
-from tests.kit.space import Space, workflow
+from tests.kit.space import NAME, Space, workflow
 from tests.kit.waiting import LONG
 
 pytestmark = pytest.mark.integration
@@ -26,7 +26,7 @@ nodes:
 - {name: c, command: [echo, $(workflow.nam)]}
 """
 FAULTS = ("form a cycle", "spec.nodes[c].command[1]", "workflow.nam")
-NAME = f"{RELEASE}-webhook"
+WEBHOOK = f"{RELEASE}-webhook"
 PAUSE = 0.25
 
 
@@ -47,17 +47,18 @@ def until(condition: Callable[[], bool], what: str, seconds: float = LONG) -> No
         pause.wait(PAUSE)
 
 
-def refusal(space: Space, spec: str | Object, *options: str) -> str:
+def refusal(space: Space, spec: str | Object, *options: str, name: str = NAME) -> str:
     """What kubectl says to a Workflow; empty if it is accepted."""
     try:
-        space.kubectl("apply", *options, "-f", "-", stdin=json.dumps(workflow(spec)))
+        space.kubectl("apply", *options, "-f", "-", stdin=json.dumps(workflow(spec, name)))
     except KubectlError as error:
         return str(error)
     return ""
 
 
 def is_asked(space: Space) -> bool:
-    return refusal(space, WRONG, "--dry-run=server") != ""
+    """Whether it is; about a new Workflow, as one that stands there unchanged isn't its matter."""
+    return refusal(space, WRONG, "--dry-run=server", name="another") != ""
 
 
 def read(cluster: Cluster, kind: str, *where: str) -> Object:
@@ -65,7 +66,7 @@ def read(cluster: Cluster, kind: str, *where: str) -> Object:
 
 
 def secret(cluster: Cluster) -> dict[str, str]:
-    return dict(read(cluster, "secret", "-n", NAMESPACE, NAME)["data"])
+    return dict(read(cluster, "secret", "-n", NAMESPACE, WEBHOOK)["data"])
 
 
 def bundle(cluster: Cluster) -> str:
@@ -128,7 +129,7 @@ def test_without_an_answer_a_workflow_is_stored_and_the_operator_looks_at_it(
     run.wait_phase("Failed", "InvalidSpec", LONG)
     until(lambda: is_asked(asking), "a refusal")
     # It is invalid: that keeps nobody from doing anything but writing another invalid spec.
-    run.annotate("example.com/note", "seen")
+    run.kubectl("annotate", "twf/flow", "example.com/note=seen")
     with pytest.raises(KubectlError, match="form a cycle"):
         run.kubectl("patch", "twf/flow", "--type=merge", "-p", '{"spec": {"parallelism": 3}}')
     asking.kubectl("delete", "twf/flow", "--wait=false")
@@ -141,7 +142,7 @@ def test_every_replica_answers(asking: Space, switched_on: Cluster) -> None:
     switched_on.scale_operator(2)
 
     def ready() -> int:
-        label = f"kubernetes.io/service-name={NAME}"
+        label = f"kubernetes.io/service-name={WEBHOOK}"
         slices = read(switched_on, "endpointslices", "-n", NAMESPACE, "-l", label)["items"]
         ends = [end for one in slices for end in one.get("endpoints") or []]
         return sum(bool(end["conditions"].get("ready")) for end in ends)
@@ -159,7 +160,7 @@ def test_an_upgrade_keeps_the_certificate_and_a_new_one_is_taken_up(
     assert secret(switched_on) == before
     assert bundle(switched_on) == before["ca.crt"]
     pods = {pod["metadata"]["uid"] for pod in switched_on.operator_pods()}
-    switched_on.kubectl("delete", "secret", "-n", NAMESPACE, NAME)
+    switched_on.kubectl("delete", "secret", "-n", NAMESPACE, WEBHOOK)
     upgrade(switched_on, enabled=True)
     assert bundle(switched_on) == secret(switched_on)["ca.crt"] != before["ca.crt"]
     # A change of the pod makes its kubelet look at once; else it would within 90 s.
