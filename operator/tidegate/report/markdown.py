@@ -1,13 +1,68 @@
-"""A run's log as markdown."""
+"""A run's log as markdown: its sections in order, and as much of each as there is room for."""
 
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from tidegate.report.checkpoints import checkpoints
+from tidegate.report.deeper import deeper, images
+from tidegate.report.detail import LEVELS, Detail
+from tidegate.report.graph import graph
+from tidegate.report.header import header
 from tidegate.report.model import Report
-from tidegate.report.text import name
+from tidegate.report.nodes import nodes
+from tidegate.report.present import going_on, got_over
+from tidegate.report.timeline import timeline
+from tidegate.report.trouble import trouble
 
-MAX_BYTES = 384 * 1024
+MAX_BYTES: Final = 384 * 1024
 """What a run's log may take where the caller says nothing."""
+MIN_BYTES: Final = 8192
+"""In so many bytes the title always fits."""
+_ROOM_FOR_NOTE: Final = 256
+
+Section = Callable[[Report, Detail], list[str]]
+_SECTIONS: Final[tuple[tuple[str, Section], ...]] = (
+    ("the header", header),
+    ("what went wrong", trouble),
+    ("what is going on", going_on),
+    ("the checkpoints", checkpoints),
+    ("the nodes", nodes),
+    ("what was made good", got_over),
+    ("the timeline", timeline),
+    ("the graph", graph),
+    ("the images", images),
+    ("commands", deeper),
+)
 
 
 def render(report: Report, budget: int = MAX_BYTES) -> str:
-    """The log of the present run as markdown, in at most ``budget`` bytes of UTF-8."""
-    status = report.status
-    return f"# {name(report.key.name)} · run {status.run} · {status.phase or 'Pending'}\n"[:budget]
+    """The log of the present run as markdown, in at most ``budget`` bytes of UTF-8.
+
+    Where not all fits, less is told of each thing, and in the end whole sections are left out; the
+    text says so. A budget below ``MIN_BYTES`` counts as that.
+    """
+    budget = max(budget, MIN_BYTES)
+    for detail in LEVELS:
+        sections = [(name, "\n".join(section(report, detail))) for name, section in _SECTIONS]
+        text = _joined([text for _, text in sections])
+        if len(text.encode()) <= budget:
+            return text
+    return _as_much_as_fits(sections, budget)
+
+
+def _as_much_as_fits(sections: Sequence[tuple[str, str]], budget: int) -> str:
+    """The sections for which there is room, the most important first, and which aren't there."""
+    room = budget - _ROOM_FOR_NOTE
+    told, left_out = [], []
+    for name, text in sections:
+        size = len(text.encode()) + len("\n\n")
+        if size <= room:
+            told.append(text)
+            room -= size
+        else:
+            left_out.append(name)
+    return _joined([*told, f"Left out, as there was no room: {', '.join(left_out)}."])
+
+
+def _joined(sections: Iterable[str]) -> str:
+    return "\n\n".join(filter(None, sections)) + "\n"

@@ -34,8 +34,6 @@ class Report:
     """By attempt, as ``attempt_key`` names it."""
     images: Mapping[str, str] = field(default_factory=dict)
     """By attempt, likewise: the id of the image that its container main ran."""
-    config_map: str = ""
-    """Name of the ConfigMap that holds the tails; empty where they are kept nowhere."""
 
 
 def attempt_key(run: int, node: str, attempt: int) -> str:

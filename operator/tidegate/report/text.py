@@ -45,18 +45,18 @@ def is_plain(word: str) -> bool:
 
 
 def words(text: str, limit: int = 1024) -> str:
-    """``text`` on one line as prose, with all that could mean something to a reader as code.
-
-    It may stand at the beginning of a line: what could begin a list there is code, too.
-    """
+    """``text`` on one line as prose, with all that could mean something to a reader as code."""
     parts = _COMMAND.split(clip(text, limit))
-    found = " ".join(filter(None, (_part(part) for part in parts)))
-    return found if _LIST.match(found) is None else _with_first_as_code(found)
+    return " ".join(filter(None, (_part(part) for part in parts)))
 
 
-def _with_first_as_code(text: str) -> str:
-    first, _, rest = text.partition(" ")
-    return f"{_code(first)} {rest}" if rest else _code(first)
+def opening(text: str, limit: int = 1024) -> str:
+    """As ``words``, where a line begins with it: what might begin a list there is code, too."""
+    found = words(text, limit)
+    first, _, rest = found.partition(" ")
+    if _LIST.match(first) is None:
+        return found
+    return f"{_code(first)} {rest}".rstrip()
 
 
 def _part(text: str) -> str:

@@ -1,0 +1,77 @@
+"""Which images ran, and where to look for more."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from tidegate.api.status import NodePhase, Phase
+from tidegate.report import commands
+from tidegate.report.detail import Detail
+from tidegate.report.model import Report
+from tidegate.report.states import ordered
+from tidegate.report.text import code, fenced, names
+
+_NAMES: Final = 6
+
+
+def images(report: Report, detail: Detail) -> list[str]:
+    """The ids of the images that ran, each with its nodes."""
+    if not report.images or not detail.images:
+        return []
+    ran: dict[str, dict[str, None]] = {}
+    for key, image in report.images.items():
+        ran.setdefault(image, {})[_node_of(key)] = None
+    lines = [f"- {code(image, 256)}: {names(list(users), _NAMES)}" for image, users in ran.items()]
+    more = len(lines) - detail.images
+    rest = [f"- and {more} more"] if more > 0 else []
+    return ["## Images", "", *lines[: detail.images], *rest]
+
+
+def _node_of(key: str) -> str:
+    """The node in ``<run>.<node>.<attempt>``."""
+    return key.partition(".")[2].rpartition(".")[0] or key
+
+
+def deeper(report: Report, _: Detail) -> list[str]:
+    """The section with commands to paste."""
+    return ["## Look deeper", "", *fenced(_commands(report), "sh")]
+
+
+def _commands(report: Report) -> Iterator[str]:
+    key, status = report.key, report.status
+    yield "# the Workflow with its Events"
+    yield commands.describe(key)
+    if status.run > 0:
+        yield "# Jobs and pods of this run"
+        yield commands.jobs(key, status.run)
+    if node := _node_to_look_at(report):
+        yield "# all that a node wrote, while its pods stand"
+        yield commands.logs(key, node, status.run)
+    if report.tails and status.log is not None:
+        yield "# the last lines of an attempt, also when its pod is gone"
+        yield commands.tail(key, status.log.config_map, list(report.tails)[-1])
+    yield from _next(report)
+
+
+def _node_to_look_at(report: Report) -> str:
+    """The node that one would look at first."""
+    nodes = report.status.nodes
+    ran = [name for name in ordered(report.status, report.workflow) if nodes[name].attempt]
+    urgent = (NodePhase.FAILED, NodePhase.CANCELLED, NodePhase.RETRYING, NodePhase.RUNNING)
+    for phase in urgent:
+        for name in ran:
+            if nodes[name].phase is phase:
+                return name
+    return ran[-1] if ran else ""
+
+
+def _next(report: Report) -> Iterator[str]:
+    """What one may want to ask for."""
+    status = report.status
+    if status.run == 0 or status.phase is None:
+        return
+    if not status.phase.is_final:
+        yield "# end this run"
+        yield commands.cancel(report.key)
+    elif status.phase is not Phase.SUCCEEDED:
+        yield "# run again what did not succeed"
+        yield commands.rerun(report.key, "failed")

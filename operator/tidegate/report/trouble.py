@@ -1,0 +1,150 @@
+"""What went wrong, before all else: each node that failed, how, and what it wrote at last."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from tidegate.api.plain import lines
+from tidegate.api.status import Failure, NodePhase, NodeStatus, Phase
+from tidegate.engine.handlers import failed_nodes
+from tidegate.engine.messages import failure_words
+from tidegate.report.commands import logs
+from tidegate.report.detail import Detail
+from tidegate.report.model import Report, Tail, attempt_key, run_of
+from tidegate.report.states import is_tolerated
+from tidegate.report.text import code, fenced, name, names, words
+from tidegate.report.times import moment, took
+
+_TAIL_BYTES: Final = 8 * 1024
+_BRIEF: Final = 100
+"""Nodes whose failure is at least told in a line."""
+
+
+def trouble(report: Report, detail: Detail) -> list[str]:
+    """The section, or nothing where nothing is wrong."""
+    told = _told(report)
+    if not told:
+        return []
+    over = report.status.phase is Phase.CANCELLED
+    found = [f"## {'What was cut short' if over else 'What went wrong'}"]
+    for node_name, node in told[: detail.failures]:
+        found += ["", *_node(report, node_name, node, detail)]
+    rest = told[detail.failures :]
+    if rest:
+        found += ["", f"{len(rest)} more, in fewer words:", "", *_brief(rest, detail)]
+    return found
+
+
+def _told(report: Report) -> list[tuple[str, NodeStatus]]:
+    """Nodes that failed, first cause first, then those that the end of the run ended."""
+    status = report.status
+    failed = failed_nodes(status, status.nodes)
+    ended = [(n, s) for n, s in status.nodes.items() if s.phase is NodePhase.CANCELLED]
+    return failed + ended
+
+
+def _node(report: Report, node_name: str, node: NodeStatus, detail: Detail) -> Iterator[str]:
+    yield _headline(report, node_name, node, detail)
+    attempts = _attempts(report, node, detail)
+    if attempts:
+        yield ""
+        yield from attempts
+    for attempt in _last_attempts(node):
+        tail = report.tails.get(attempt_key(run_of(node, report.status), node_name, attempt))
+        if tail is not None:
+            yield from _tail(tail, _who(node, attempt), detail)
+    if node.attempt:
+        yield ""
+        yield f"More: {code(logs(report.key, node_name, run_of(node, report.status)))}"
+
+
+def _headline(report: Report, node_name: str, node: NodeStatus, detail: Detail) -> str:
+    who = f"**{name(node_name)}**"
+    if node.phase is NodePhase.CANCELLED:
+        reason = f" ({words(node.reason, 64)})" if node.reason else ""
+        return f"{who} was ended with the run{reason}{took(node.started_at, node.finished_at)}."
+    allowed = " The run goes on without it (allowFailure)."
+    tolerated = allowed if is_tolerated(node_name, node, report.workflow) else ""
+    if not node.failures:
+        return (
+            f"{who} failed: {words(node.message or node.reason or '?', detail.message)}{tolerated}"
+        )
+    own = max((f.attempt for f in node.failures if not f.standby), default=0)
+    text = f"{who} failed after {own} attempt{'s' if own > 1 else ''}" if own else f"{who} failed"
+    standbys = list(dict.fromkeys(f.standby for f in node.failures if f.standby))
+    if standbys:
+        text = f"{text}, and its fallback {names(standbys, 3)} failed, too"
+    return f"{text}.{tolerated}"
+
+
+def _attempts(report: Report, node: NodeStatus, detail: Detail) -> list[str]:
+    """The failures, oldest first; of many the first one and the last ones."""
+    failures: Sequence[Failure] = node.failures
+    if len(failures) > detail.attempts:
+        failures = (failures[0], *failures[1 - detail.attempts :])
+    base = report.status.started_at
+    found, before = [], 0
+    for failure in failures:
+        if failure.attempt > before + 1:
+            found.append(_missing(before + 1, failure.attempt - 1))
+        who = f"fallback {name(failure.standby)}, " if failure.standby else ""
+        at = f", {moment(failure.finished_at, base)}" if failure.finished_at else ""
+        why = words(
+            failure_words(failure.reason, failure.exit_code, failure.message), detail.message
+        )
+        after = took(failure.started_at, failure.finished_at)
+        found.append(f"- {who}attempt {failure.attempt}{at}{after}: {why}")
+        before = failure.attempt
+    return found
+
+
+def _missing(first: int, last: int) -> str:
+    which = f"attempt {first}" if first == last else f"attempts {first} to {last}"
+    return f"- {which}: left out here"
+
+
+def _last_attempts(node: NodeStatus) -> list[int]:
+    """The last attempt of its own and the last one of its fallback."""
+    own = [f.attempt for f in node.failures if not f.standby][-1:]
+    others = [f.attempt for f in node.failures if f.standby][-1:]
+    latest = [node.attempt] if node.phase is NodePhase.CANCELLED else []
+    return list(dict.fromkeys(own + others + latest))
+
+
+def _who(node: NodeStatus, attempt: int) -> str:
+    standby = next((f.standby for f in node.failures if f.attempt == attempt), None)
+    return f"{name(standby)}, attempt {attempt}" if standby else f"attempt {attempt}"
+
+
+def _tail(tail: Tail, who: str, detail: Detail) -> list[str]:
+    shown, more = _bounded(lines(tail.text), detail)
+    if not shown:
+        why = words(tail.lost, detail.message) if tail.lost else "it wrote nothing"
+        return ["", f"Log of {who}: {why}."]
+    count = f"last {len(shown)} lines" if len(shown) > 1 else "last line"
+    all_of_it = not (more or tail.cut)
+    head = f"All that {who} wrote:" if all_of_it else f"What {who} wrote, {count}:"
+    return ["", head, "", *fenced(shown)]
+
+
+def _bounded(found: list[str], detail: Detail) -> tuple[list[str], bool]:
+    """The last lines that fit, and whether something was left out."""
+    kept: list[str] = []
+    room = _TAIL_BYTES
+    for line in reversed(found[-detail.tail_lines :]):
+        cut = line if len(line) <= detail.tail_width else f"{line[: detail.tail_width - 1]}…"
+        room -= len(cut.encode()) + 1
+        if room < 0:
+            break
+        kept.append(cut)
+    kept.reverse()
+    return kept, len(kept) < len(found)
+
+
+def _brief(rest: Sequence[tuple[str, NodeStatus]], detail: Detail) -> Iterator[str]:
+    most = min(_BRIEF, detail.rows)
+    for node_name, node in rest[:most]:
+        reason = words(node.reason, 64) if node.reason else ""
+        tries = f" after {node.attempt} attempts" if node.attempt > 1 else ""
+        yield f"- **{name(node_name)}** {node.phase} {reason}{tries}".rstrip()
+    if len(rest) > most:
+        yield f"- and {len(rest) - most} more: the table has them"
