@@ -53,12 +53,12 @@ def current_wave(workflow: ValidatedWorkflow, nodes: Nodes) -> int | None:
 def is_ready(
     workflow: ValidatedWorkflow, name: str, nodes: Nodes, wave: int | None, *, ending: bool
 ) -> bool:
-    """Whether graph and waves let the node start.
+    """Whether graph and waves let the node start; not so behind a failure, even one found just now.
 
     Once a run is ending, nodes that run however their dependencies ended don't wait for waves.
     """
     task = workflow.tasks[name]
-    if not dependencies_ended(workflow, name, nodes):
+    if not dependencies_ended(workflow, name, nodes) or lost_dependency(workflow, name, nodes):
         return False
     if workflow.spec.execution is Execution.EAGER:
         return True

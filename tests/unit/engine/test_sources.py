@@ -47,6 +47,18 @@ def test_a_missing_output_fails_the_node_without_an_attempt_and_without_retry() 
     assert run.status.message == "b: MissingOutput: a has no output rows; its outputs are: row"
 
 
+@pytest.mark.parametrize("execution", ["Waves", "Eager"])
+@pytest.mark.parametrize("fields", [{"args": ["$(nodes.a.outputs.x)"]}, {"when": "false"}])
+def test_behind_a_failure_nothing_is_read_and_nothing_is_asked(
+    fields: dict[str, Any], execution: str
+) -> None:
+    given = spec(node("a"), after(fallback="s", **fields), standbys="s", execution=execution)
+    run = Run(given)
+    run.pod_fails("a")
+    assert run.reason("b") == ("Skipped", "DependencyFailed")
+    assert run.started == ["a1"]
+
+
 def test_a_fallback_serves_where_an_output_is_missing() -> None:
     run = Run(spec(node("a"), after(args=["$(nodes.a.outputs.x)"], fallback="s"), standbys="s"))
     run.pod_succeeds("a")
