@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from tidegate.api.checkpoint_spec import Checkpoint
 from tidegate.api.spec import WorkflowSpec
 from tidegate.api.task import RetryPolicy, Task
 
@@ -48,6 +49,12 @@ def run_definition(spec: WorkflowSpec, tasks: Iterable[Task]) -> str:
     return f"{LATEST_FORMAT}:{hashlib.sha256(text).hexdigest()[:32]}"
 
 
+def combined(definitions: Mapping[str, str], format: int) -> str:  # noqa: A002
+    """One hash of the definitions of several nodes, as ``<format>:<hash>``."""
+    text = orjson.dumps(sorted(definitions.items()))
+    return f"{format}:{hashlib.sha256(text).hexdigest()[:32]}"
+
+
 def format_of(recorded: str) -> int | None:
     """The format of a recorded definition; None where this version can't compare with it."""
     prefix = recorded.partition(":")[0]
@@ -78,6 +85,7 @@ def _canonical_1(task: Task) -> Mapping[str, Any]:
         "outputs": task.outputs,
         "when": task.when,
         "params": task.params,
+        "checkpoint": _checkpoint_1(task.checkpoint) if task.checkpoint else None,
     }
     return {key: value for key, value in fields.items() if value}
 
@@ -94,6 +102,26 @@ def _retry_1(retry: RetryPolicy) -> Mapping[str, Any]:
         "fail": sorted(retry.fail_codes),
         "timeouts": retry.timeouts,
     }
+
+
+def _checkpoint_1(checkpoint: Checkpoint) -> Mapping[str, Any]:
+    approvers = checkpoint.approvers
+    fields = {
+        "message": checkpoint.message,
+        "timeout": _milliseconds(checkpoint.timeout),
+        "onTimeout": checkpoint.on_timeout,
+        "choices": checkpoint.choices,
+        "minApprovals": checkpoint.min_approvals,
+        "users": sorted(approvers.users) if approvers else None,
+        "groups": sorted(approvers.groups) if approvers else None,
+        "forbidAuthors": checkpoint.forbid_authors,
+        "requireCode": checkpoint.require_code,
+        "inputs": [
+            {"name": i.name, "pattern": i.pattern, "choices": i.choices, "default": i.default}
+            for i in checkpoint.inputs
+        ],
+    }
+    return {key: value for key, value in fields.items() if value}
 
 
 def _milliseconds(duration: timedelta | None) -> int | None:

@@ -12,11 +12,13 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from tidegate import constants as c
+from tidegate.api.checkpoint_spec import Checkpoint
 from tidegate.api.definition import definition
 from tidegate.api.expressions import Condition
 from tidegate.api.json_values import compact
 from tidegate.api.merge import merge_env, merge_template
 from tidegate.api.references import find_references, param_of, texts_of
+from tidegate.api.scope import CHECKPOINT_OUTPUTS
 from tidegate.api.spec import (
     Defaults,
     NodeSpec,
@@ -48,7 +50,12 @@ def effective_tasks(spec: WorkflowSpec, conditions: Mapping[str, Condition]) -> 
     base = merge_template(None, spec.defaults.template)
     retry = _retry_policy(spec.defaults.retry)
     standbys = {s.name: _task(s, spec.defaults, base, None) for s in spec.standbys}
-    nodes = {n.name: _task(n, spec.defaults, base, retry) for n in spec.nodes}
+    nodes = {
+        n.name: _checkpoint(n, n.checkpoint)
+        if n.checkpoint
+        else _task(n, spec.defaults, base, retry)
+        for n in spec.nodes
+    }
     params = {param.name: param.value for param in spec.params}
     for task in (*standbys.values(), *nodes.values()):
         _refer(task, params, conditions.get(task.name))
@@ -119,6 +126,39 @@ def _task(
         when=node.when if node else None,
         references=(),
         params=_NOTHING,
+        checkpoint=None,
+        definition="",
+    )
+
+
+def _checkpoint(node: NodeSpec, checkpoint: Checkpoint) -> Task:
+    """A checkpoint, which inherits nothing; without its definition."""
+    outputs = (*CHECKPOINT_OUTPUTS, *(asked.name for asked in checkpoint.inputs))
+    return Task(
+        name=node.name,
+        depends_on=node.depends_on,
+        trigger=node.trigger,
+        retry=None,
+        fallback=None,
+        allow_failure=False,
+        timeout=None,
+        start_timeout=DEFAULT_START_TIMEOUT,
+        image=None,
+        command=None,
+        args=None,
+        script=None,
+        shell=(),
+        env=(),
+        env_from=(),
+        working_dir=None,
+        resources=None,
+        volume_mounts=(),
+        template=_NOTHING,
+        outputs=dict.fromkeys(outputs),
+        when=node.when,
+        references=(),
+        params=_NOTHING,
+        checkpoint=checkpoint,
         definition="",
     )
 
@@ -134,6 +174,9 @@ def _refer(task: Task, params: Mapping[str, str], condition: Condition | None) -
 
 def _references(task: Task) -> tuple[str, ...]:
     """What the task's texts refer to, each once, in all containers of its pod."""
+    if task.checkpoint is not None:
+        asked = find_references(task.checkpoint.message)
+        return tuple(dict.fromkeys(reference.expression for reference in asked))
     own = {"image": task.image, "command": task.command, "args": task.args, "env": task.env}
     pod = task.template.get("spec") or _NOTHING
     containers = (own, *(pod.get("initContainers") or ()), *(pod.get("containers") or ()))

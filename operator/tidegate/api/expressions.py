@@ -49,6 +49,11 @@ _STATUS: Final = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]\s*$")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '(?:nodes|params|workflow)\b")
 
 
+_MATCHES: Final = cel.NewEnv(
+    variables={"text": cel.Type.STRING, "pattern": cel.Type.STRING}
+).compile("text.matches(pattern)")
+
+
 class ExpressionFault(NamedTuple):
     """One thing that is wrong with a condition."""
 
@@ -147,6 +152,31 @@ def compile_condition(text: str, params: Mapping[str, str], nodes: Collection[st
     return Condition(text, used_params, used_nodes, used_nodes & reads, program)
 
 
+def pattern_fault(pattern: str) -> str:
+    """What is wrong with a regular expression (RE2: linear in time); empty where nothing is."""
+    try:
+        _matches(pattern, "")
+    except EvaluationError as error:
+        return str(error)
+    return ""
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the whole of ``text`` matches ``pattern``, which has no fault."""
+    return _matches(rf"\A(?:{pattern})\z", text)
+
+
+def _matches(pattern: str, text: str) -> bool:
+    try:
+        found = _MATCHES.eval(data={"text": text, "pattern": pattern})
+        kind, value = found.type(), found.value()
+    except Exception as error:  # noqa: BLE001 - whatever the library has to say
+        raise EvaluationError(_plain(str(error))) from None
+    if kind != cel.Type.BOOL:
+        raise EvaluationError(_plain(str(found)))
+    return bool(value)
+
+
 def place(text: str, offset: int) -> tuple[int, int]:
     """Line and column of a position in ``text``, from 1."""
     before = text[:offset]
@@ -203,6 +233,8 @@ __all__ = [
     "Use",
     "compile_condition",
     "is_about_names",
+    "matches",
+    "pattern_fault",
     "place",
     "uses",
 ]

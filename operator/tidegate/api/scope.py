@@ -7,7 +7,7 @@ a default. They look at the spec as it was written; what has the wrong type is p
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from tidegate.api.checks import objects, texts
 from tidegate.api.duration import shorten
@@ -19,6 +19,10 @@ _FORMS = (
     "params.<name>, nodes.<node>.outputs.<key>, "
     "nodes.<node>.phase|reason|exitCode|servedBy, " + ", ".join(sorted(KNOWN_NAMES))
 )
+
+
+CHECKPOINT_OUTPUTS: Final = ("decision", "by", "comment")
+"""What every checkpoint gives to later nodes, beside its inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,10 @@ class Scope:
         """What is wrong with reading an output; empty ``key``: none is read."""
         if not key:
             return ""
-        declared = _by_name(self.names.nodes[node].get("outputs"))
+        spec = self.names.nodes[node]
+        if spec.get("checkpoint") is not None:
+            return self._checkpoint_fault(node, spec["checkpoint"], key)
+        declared = _by_name(spec.get("outputs"))
         if declared and key not in declared:
             hint = self.names.hints.closest(key, declared)
             return f"{shorten(node)} declares no output {shorten(key)}{hint}"
@@ -131,6 +138,19 @@ class Scope:
             return (
                 f"a handler can only read outputs with a default, as {shorten(node)} may have"
                 f" failed; declare it there: outputs: [{{name: {shorten(key)}, default: …}}]"
+            )
+        return ""
+
+    def _checkpoint_fault(self, node: str, checkpoint: object, key: str) -> str:
+        inputs = checkpoint.get("inputs") if isinstance(checkpoint, Mapping) else None
+        known = (*CHECKPOINT_OUTPUTS, *_by_name(inputs))
+        if key not in known:
+            hint = self.names.hints.closest(key, known)
+            return f"the checkpoint {shorten(node)} has no output {shorten(key)}{hint}"
+        if self.needs_default:
+            return (
+                f"a handler can only read outputs with a default, and the checkpoint"
+                f" {shorten(node)} may have decided nothing"
             )
         return ""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from tidegate.api.checkpoint_spec import Checkpoint
 from tidegate.api.spec import Jitter, Trigger
 
 
@@ -63,5 +64,7 @@ class Task:
     """What its texts refer to, each once: ``params.date``, ``nodes.check.outputs.rows`` …"""
     params: Mapping[str, str]
     """The params that it or its condition names, with their values: part of what it means."""
+    checkpoint: Checkpoint | None
+    """What it asks people; then it has no pod, and nothing of what pods are made of."""
     definition: str
     """``<format>:<hash>`` over all of this and over the fallback's task."""

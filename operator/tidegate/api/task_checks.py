@@ -26,7 +26,7 @@ _NO_IMAGE: Final = (
 
 
 def task_faults(raw: Mapping[str, Any], names: Names) -> Iterator[Fault]:
-    """What is wrong with any task or with the defaults of the spec ``raw``."""
+    """What is wrong with any task or with the defaults of the spec ``raw``, checkpoints aside."""
     given = raw.get("defaults")
     defaults: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     yield from _shared_faults(defaults, "spec.defaults", names.scope_of_defaults())
@@ -35,6 +35,8 @@ def task_faults(raw: Mapping[str, Any], names: Names) -> Iterator[Fault]:
     )
     for field in ("nodes", "standbys"):
         for index, task in objects(raw.get(field)):
+            if field == "nodes" and task.get("checkpoint") is not None:
+                continue
             path = f"spec.{field}[{item_label(task, index)}]"
             yield from _shared_faults(task, path, _scope(field, task, names))
             yield from _script_faults(task, path)

@@ -72,21 +72,24 @@ def vote_key(annotation: str) -> VoteKey | None:
 
 
 def parse_vote(text: str) -> Ballot | str:
-    """What the vote ``text`` says, or what is wrong with it; never raises."""
+    """What the vote ``text`` says, or what is wrong with it; never raises.
+
+    A fault is the end of a sentence that begins with the text: ``is not …``.
+    """
     if fault := _unreadable(text):
         return fault
     first, *lines = text.split("\n")
     said, has_comment, comment = first.partition(": ")
     match = _FIRST.fullmatch(said)
     if match is None or match[3] == "":
-        return f"it is not {_FORM}"
+        return f"is not {_FORM}"
     inputs: dict[str, str] = {}
     for line in filter(None, lines):
         found = _INPUT.fullmatch(line)
         if found is None:
-            return "a line after the first is not <name>: <value>"
+            return "has a line after the first that is not <name>: <value>"
         if found[1] in inputs:
-            return f"{found[1]} is given twice"
+            return f"gives {found[1]} twice"
         inputs[found[1]] = found[2]
     return Ballot(match[1], match[2], match[3], comment if has_comment else None, inputs)
 
@@ -103,11 +106,11 @@ def format_vote(ballot: Ballot) -> str:
 def _unreadable(text: str) -> str:
     size = len(text.encode(errors="surrogatepass"))
     if size > MAX_VOTE_BYTES:
-        return f"it has {size} bytes; at most {MAX_VOTE_BYTES} are possible"
+        return f"has {size} bytes; at most {MAX_VOTE_BYTES} are possible"
     if not text:
-        return f"it is empty; expected {_FORM}"
+        return f"is empty; expected {_FORM}"
     if any(unicodedata.category(ch) in ("Cc", "Cs") for ch in text if ch != "\n"):
-        return "it holds control characters"
+        return "holds control characters"
     return ""
 
 

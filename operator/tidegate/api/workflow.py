@@ -12,9 +12,10 @@ import orjson
 from pydantic import ValidationError
 
 from tidegate import constants as c
+from tidegate.api.checkpoint_checks import checkpoint_faults
 from tidegate.api.checks import cross_faults, name_faults
 from tidegate.api.conditions import Condition, compile_conditions
-from tidegate.api.definition import LATEST_FORMAT, definition, format_of, run_definition
+from tidegate.api.definition import LATEST_FORMAT, combined, definition, format_of, run_definition
 from tidegate.api.effective import effective_tasks
 from tidegate.api.faults import bounded, faults_of
 from tidegate.api.graph import Graph
@@ -79,13 +80,27 @@ class ValidatedWorkflow:
         A format that this version doesn't know can't be compared: then nothing runs again for it.
         """
         recorded_format = format_of(recorded)
-        if recorded_format is None:
-            return True
-        if recorded_format == LATEST_FORMAT:
-            return self.tasks[name].definition == recorded
+        return recorded_format is None or self._definition(name, recorded_format) == recorded
+
+    def covered_by(self, name: str, recorded: str | None = None) -> str:
+        """Hash of what a checkpoint's decision covers: itself, all before it and all behind it.
+
+        In the format of ``recorded``, if it is given and known, else in the latest.
+        """
+        recorded_format = (format_of(recorded) if recorded else None) or LATEST_FORMAT
+        covered = {name, *self.graph.ancestors([name]), *self.graph.descendants([name])}
+        return combined({n: self._definition(n, recorded_format) for n in covered}, recorded_format)
+
+    def still_covers(self, name: str, recorded: str) -> bool:
+        """Whether all that a decision covered means what it did; as with ``has_definition``."""
+        return format_of(recorded) is None or self.covered_by(name, recorded) == recorded
+
+    def _definition(self, name: str, in_format: int) -> str:
         task = self.tasks[name]
+        if in_format == LATEST_FORMAT:
+            return task.definition
         fallback = self.standbys[task.fallback] if task.fallback else None
-        return definition(task, fallback, recorded_format) == recorded
+        return definition(task, fallback, in_format)
 
 
 def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
@@ -104,6 +119,7 @@ def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
     faults += cross_faults(raw)
     faults += param_faults(raw)
     faults += task_faults(raw, names)
+    faults += checkpoint_faults(raw, names)
     conditions, wrong = compile_conditions(raw, names)
     faults += wrong
     if faults or spec is None:

@@ -5,13 +5,16 @@
 | Pending, Running, Waiting, Suspended | Unknown   | False    | Unknown | True        | False   |
 | Succeeded                            | True      | True     | True    | False       | False   |
 | Failed, Cancelled                    | False     | True     | False   | False       | True    |
+
+Beside these Suspended, and once people were asked WaitingForApproval, whose message holds the
+command that answers.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from tidegate.api.status import Condition, Phase, WorkflowStatus
+from tidegate.api.status import Condition, NodePhase, Phase, WorkflowStatus
 from tidegate.engine.messages import clip
 
 Truth = Literal["True", "False", "Unknown"]
@@ -38,6 +41,9 @@ _BAD: dict[str, Truth] = {
     "Reconciling": "False",
     "Stalled": "True",
 }
+
+
+_WAITING = "WaitingForApproval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,22 @@ def conditions(
         if kind == "Ready" and ready is not None:
             why, words = ready.reason, clip(ready.message, _MAX_MESSAGE)
         result.append(_condition(former.get(kind), status, now, (kind, truth, why, words)))
+    if says := _waiting(status, known=_WAITING in former):
+        result.append(_condition(former.get(_WAITING), status, now, says))
     return tuple(result)
+
+
+def _waiting(status: WorkflowStatus, *, known: bool) -> tuple[str, Truth, str, str] | None:
+    """Whether people are asked, and how they answer; absent where nobody was ever asked."""
+    waiting = [node for node in status.nodes.values() if node.phase is NodePhase.WAITING]
+    if status.phase is not None and status.phase.is_final:
+        waiting = []
+    if waiting:
+        words = clip("; ".join(node.message or "" for node in waiting), _MAX_MESSAGE)
+        held = all(node.opened_at is None for node in waiting)
+        reason = waiting[0].reason if held else None
+        return _WAITING, "True", reason or "CheckpointOpen", words
+    return (_WAITING, "False", "NoCheckpointOpen", "") if known else None
 
 
 def _condition(

@@ -9,6 +9,7 @@ from tidegate.api.identity import AttemptId
 from tidegate.api.status import NodeStatus, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.judge import is_stopped
+from tidegate.engine.votes import VoteText, texts_by_node
 from tidegate.facts.model import AttemptFact, Facts, WorkflowFact
 
 
@@ -31,6 +32,11 @@ class Context:
             if not is_stopped(fact):
                 found[attempt.node] = (*found.get(attempt.node, ()), (attempt, fact))
         return found
+
+    @cached_property
+    def votes(self) -> Mapping[str, tuple[VoteText, ...]]:
+        """The votes that stand in the annotations, by the node that they name."""
+        return texts_by_node(self.fact.annotations)
 
     def living_besides(self, name: str, current: AttemptId | None) -> list[AttemptId]:
         """Attempts of the node that may still run, but for ``current``."""

@@ -12,6 +12,8 @@ def has_new_decision(before: WorkflowStatus, after: WorkflowStatus) -> bool:
     """Whether something was decided between the two."""
     if (before.run, before.ending, before.requests) != (after.run, after.ending, after.requests):
         return True
+    if (before.ignored, before.authors) != (after.ignored, after.authors):
+        return True
     if before.outcome != after.outcome and not _is_final(after):
         return True
     if _is_final(before) != _is_final(after):
@@ -33,6 +35,10 @@ def _node_decided(before: NodeStatus | None, after: NodeStatus) -> bool:
     if after.retry_at is not None and after.retry_at != before.retry_at:
         return True
     if after.when != before.when or _has_no_answer(after) != _has_no_answer(before):
+        return True
+    if (after.opened_at, after.seen, after.votes) != (before.opened_at, before.seen, before.votes):
+        return True
+    if before.phase is NodePhase.WAITING and after.phase.has_ended:
         return True
     if after.phase is NodePhase.SKIPPED and before.phase is not NodePhase.SKIPPED:
         return True

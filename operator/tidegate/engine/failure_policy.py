@@ -1,12 +1,14 @@
 """What the end of a run means for each node: the table of "how a run ends".
 
-| cause            | running    | retries, fallback | other starts           | DependenciesEnded |
-|------------------|------------|-------------------|------------------------|-------------------|
-| FinishWave       | run on     | yes               | rest of the wave       | run               |
-| FailFast         | are ended  | no                | none                   | run               |
-| Continue         | run on     | yes               | what needs no failed   | run               |
-| DeadlineExceeded | are ended  | no                | none                   | no                |
-| cancel           | are ended  | no                | none                   | no                |
+| cause            | running   | retries, fallback | other starts     | asks   | clean-up |
+|------------------|-----------|-------------------|------------------|--------|----------|
+| FinishWave       | run on    | yes               | rest of the wave | closed | run      |
+| FailFast         | are ended | no                | none             | closed | run      |
+| Continue         | run on    | yes               | needs no failed  | stay   | run      |
+| DeadlineExceeded | are ended | no                | none             | closed | no       |
+| cancel           | are ended | no                | none             | closed | no       |
+
+Asks are open checkpoints; clean-up are nodes with trigger DependenciesEnded, also if they ask.
 """
 
 from dataclasses import dataclass
@@ -31,11 +33,14 @@ class Leave:
     retry: bool = True
     stop: Reason | None = None
     """The reason for which a running attempt is ended; None if it runs on."""
+    ask: bool = True
+    """Whether it may wait for people, as a checkpoint."""
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _FREE = Leave()
-_FINISH = Leave(start=False)
+_FINISH = Leave(start=False, ask=False)
+_FINISH_WAVE = Leave(ask=False)
 
 
 def leave(workflow: ValidatedWorkflow, name: str, ending: Ending | None) -> Leave:
@@ -43,20 +48,20 @@ def leave(workflow: ValidatedWorkflow, name: str, ending: Ending | None) -> Leav
     if ending is None:
         return _FREE
     if ending.cause == "DeadlineExceeded":
-        return Leave(start=False, retry=False, stop=Reason.DEADLINE_EXCEEDED)
+        return Leave(start=False, retry=False, ask=False, stop=Reason.DEADLINE_EXCEEDED)
     if ending.cause != "Failure":
-        return Leave(start=False, retry=False, stop=Reason.CANCELLED)
+        return Leave(start=False, retry=False, ask=False, stop=Reason.CANCELLED)
     if workflow.tasks[name].trigger is Trigger.DEPENDENCIES_ENDED:
         return _FREE
     match workflow.spec.failure_policy:
         case FailurePolicy.CONTINUE:
             return _FREE
         case FailurePolicy.FAIL_FAST:
-            return Leave(start=False, retry=False, stop=Reason.CANCELLED)
+            return Leave(start=False, retry=False, ask=False, stop=Reason.CANCELLED)
         case FailurePolicy.FINISH_WAVE:
             same_wave = workflow.graph.wave_of[name] == ending.wave
             in_waves = workflow.spec.execution is Execution.WAVES
-            return _FREE if in_waves and same_wave else _FINISH
+            return _FINISH_WAVE if in_waves and same_wave else _FINISH
 
 
 def is_stronger(cause: str, ending: Ending | None) -> bool:
@@ -107,6 +112,9 @@ def _wound_down(
             if ending is not None and ending.cause == "Failure" and node.failures:
                 return transitions.failed_finally(node, now)
             return transitions.cancelled(node, allowed.stop or Reason.CANCELLED, now)
+        case NodePhase.WAITING if not allowed.ask:
+            words = "the run ended before anybody decided"
+            return transitions.skipped(node, Reason.RUN_ENDED, words, now)
         case NodePhase.PENDING:
             return _skipped_if_lost(workflow, name, nodes, allowed, now)
         case _:
@@ -121,7 +129,8 @@ def _skipped_if_lost(
     if dependency is not None:
         words = f"{dependency} did not succeed"
         return transitions.skipped(node, Reason.DEPENDENCY_FAILED, words, now)
-    if not allowed.start:
+    asks = workflow.tasks[name].checkpoint is not None
+    if not (allowed.ask if asks else allowed.start):
         return transitions.skipped(
             node, Reason.RUN_ENDED, "the run ended before it could start", now
         )

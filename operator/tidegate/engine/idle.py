@@ -13,6 +13,7 @@ from tidegate.engine.reasons import RunReason
 from tidegate.engine.retention import removals
 from tidegate.engine.run_begin import begin, has_begun, is_over
 from tidegate.engine.seal import definition_changed, sealed
+from tidegate.engine.stray_votes import ignore_votes
 from tidegate.engine.ttl import time_to_live
 
 
@@ -76,8 +77,10 @@ def plan_excluded(context: Context) -> Plan:
 
 
 def _finished_plan(context: Context, controlled: Controlled) -> Plan:
-    status = controlled.status
+    status, notes = controlled.status, controlled.notes
     began = has_begun(context.recorded)
+    if is_over(context.recorded) and status.run == context.recorded.run:
+        status, notes = ignore_votes(context, status, notes)
     seconds = context.workflow.spec.ttl_seconds_after_finished
     wake_at, delete = time_to_live(seconds, status, context.now)
     removes, remove_at = removals(context) if is_over(status) else ((), None)
@@ -89,7 +92,7 @@ def _finished_plan(context: Context, controlled: Controlled) -> Plan:
             ends=tuple(strays.ends(context)) if began else (),
             removes=removes,
             prove=tuple(strays.orphans_to_prove(context)) if began else (),
-            notes=controlled.notes,
+            notes=notes,
             wake_at=min(filter(None, (wake_at, remove_at)), default=None),
             delete_workflow=delete and context.recorded == status,
         ),

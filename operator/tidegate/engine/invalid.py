@@ -5,6 +5,7 @@ from datetime import datetime
 
 from tidegate.api.status import LIVE_PHASES, Phase, Requests, WorkflowStatus
 from tidegate.constants import ANNOTATION_CANCEL, ANNOTATION_RERUN
+from tidegate.engine.authors import with_author
 from tidegate.engine.conditions import ReadyNote, conditions
 from tidegate.engine.control import remembered
 from tidegate.engine.log_ref import with_log
@@ -38,7 +39,7 @@ def plan_invalid(
             }
         )
         after = with_log(fact.key, fact.uid, status, after, retain=_retains_log(fact))
-    after = after.model_copy(update={"observed_generation": fact.generation})
+    after = with_author(after, fact).model_copy(update={"observed_generation": fact.generation})
     ready = ReadyNote(str(RunReason.INVALID_SPEC), message)
     after = after.model_copy(
         update={"conditions": conditions(after, now, suspended=False, ready=ready)}

@@ -19,6 +19,13 @@ _FINAL = {
     Phase.FAILED: NoteKind.WORKFLOW_FAILED,
     Phase.CANCELLED: NoteKind.WORKFLOW_CANCELLED,
 }
+_DECISIONS = {
+    str(Reason.APPROVED): "approved",
+    str(Reason.REJECTED): "rejected",
+    str(Reason.APPROVED_BY_TIMEOUT): "timeout_approved",
+    str(Reason.REJECTED_BY_TIMEOUT): "timeout_rejected",
+}
+"""Why a checkpoint ended, and the metric's label for it."""
 
 
 def notes(
@@ -53,10 +60,25 @@ def _node_notes(name: str, before: NodeStatus, after: NodeStatus) -> Iterator[No
         yield note(NoteKind.FALLBACK_STARTED, messages.falls_back(after, after.standby))
     elif after.retry_at is not None and after.retry_at != before.retry_at:
         yield note(NoteKind.NODE_RETRYING, after.message)
-    if after.phase is NodePhase.FAILED and before.phase is not NodePhase.FAILED:
+    yield from _checkpoint_notes(name, before, after)
+    failed = after.phase is NodePhase.FAILED and before.phase is not NodePhase.FAILED
+    if failed and after.reason not in _DECISIONS:
         yield note(NoteKind.NODE_FAILED, after.message, warning=True)
     if after.reason == Reason.NODE_LOST and before.reason != Reason.NODE_LOST:
         yield note(NoteKind.POD_STUCK, after.message, warning=True)
+
+
+def _checkpoint_notes(name: str, before: NodeStatus, after: NodeStatus) -> Iterator[Note]:
+    if after.phase is NodePhase.WAITING:
+        opens = after.opened_at is not None and after.opened_at != before.opened_at
+        is_held = after.opened_at is None and after.reason != before.reason
+        if opens or is_held:
+            words = clip(after.message or "")
+            yield Note(NoteKind.CHECKPOINT_WAITING, words, name, warning=is_held)
+    elif after.phase.has_ended and not before.phase.has_ended and after.reason in _DECISIONS:
+        approved = after.phase is NodePhase.SUCCEEDED
+        kind = NoteKind.CHECKPOINT_APPROVED if approved else NoteKind.CHECKPOINT_REJECTED
+        yield Note(kind, clip(f"{name}: {after.message}"), name, warning=not approved)
 
 
 def _wave_notes(
@@ -68,8 +90,12 @@ def _wave_notes(
         former = before.waves.get(number)
         if wave.started_at is not None and (former is None or former.started_at is None):
             wave_nodes = workflow.graph.waves[int(number) - 1]
-            members = names([n for n in wave_nodes if after.nodes[n].attempt])
+            members = names([n for n in wave_nodes if _has_begun(after.nodes[n])])
             yield Note(NoteKind.WAVE_STARTED, f"wave {number} of {len(after.waves)}: {members}")
+
+
+def _has_begun(node: NodeStatus) -> bool:
+    return node.attempt > 0 or node.opened_at is not None
 
 
 def observations(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Observation]:
@@ -98,6 +124,11 @@ def _node_observations(before: NodeStatus, after: NodeStatus) -> Iterator[Observ
     if after.retry_at is not None and after.retry_at != before.retry_at:
         yield Observation("node_retried")
     ended = after.phase.has_ended and not before.phase.has_ended
+    if after.opened_at is not None:
+        if ended and after.reason in _DECISIONS and after.finished_at is not None:
+            waited = max((after.finished_at - after.opened_at).total_seconds(), 0.0)
+            yield Observation("checkpoint_decided", waited, (_DECISIONS[after.reason],))
+        return
     if not ended or after.started_at is None or after.finished_at is None:
         return
     seconds = max((after.finished_at - after.started_at).total_seconds(), 0.0)

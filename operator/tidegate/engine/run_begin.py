@@ -31,7 +31,7 @@ def begin(
     kept: Mapping[str, NodeStatus] | None = None,
 ) -> WorkflowStatus:
     """The status with which the next run begins; ``kept`` nodes succeeded before and stay so."""
-    nodes = {name: NodeStatus() for name in workflow.tasks} | dict(kept or {})
+    nodes = {name: _fresh(status.nodes.get(name)) for name in workflow.tasks} | dict(kept or {})
     nodes = {
         name: node.model_copy(
             update={
@@ -68,6 +68,11 @@ def begin(
             "runs": _with_former(status),
         }
     )
+
+
+def _fresh(former: NodeStatus | None) -> NodeStatus:
+    """A node that begins anew, but for the votes that were looked at: they aren't told again."""
+    return NodeStatus(seen=former.seen if former is not None else ())
 
 
 def _order(workflow: ValidatedWorkflow) -> tuple[str, ...] | None:
@@ -108,9 +113,18 @@ def must_run_again(workflow: ValidatedWorkflow, status: WorkflowStatus) -> froze
     again = {
         name for name in workflow.tasks if not _is_kept(workflow, name, status.nodes.get(name))
     }
+    again |= {name for name in workflow.tasks if _is_wanted_now(workflow, status, name)}
     return frozenset(
-        again | {name for name in workflow.tasks if _is_wanted_now(workflow, status, name)}
+        again | {name for name in workflow.tasks if _asks_again(workflow, status, name)}
     )
+
+
+def _asks_again(workflow: ValidatedWorkflow, status: WorkflowStatus, name: str) -> bool:
+    """Whether the checkpoint's decision was on something else than what would run now."""
+    node = status.nodes.get(name)
+    if node is None or workflow.tasks[name].checkpoint is None or node.covers is None:
+        return False
+    return not workflow.still_covers(name, node.covers)
 
 
 def _is_kept(workflow: ValidatedWorkflow, name: str, node: NodeStatus | None) -> bool:

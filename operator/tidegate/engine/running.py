@@ -13,6 +13,7 @@ from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.constants import MAX_RUN_OUTPUT_BYTES
 from tidegate.engine import messages, run_end, strays, summary
 from tidegate.engine import task as tasks
+from tidegate.engine.checkpoint import step_checkpoint
 from tidegate.engine.context import Context
 from tidegate.engine.control import control
 from tidegate.engine.failure_policy import leave, wind_down
@@ -23,13 +24,14 @@ from tidegate.engine.handlers import (
     next_handler,
     wind_down_handlers,
 )
-from tidegate.engine.model import Plan, Start
+from tidegate.engine.model import Note, Plan, Start
 from tidegate.engine.outputs import size_of
 from tidegate.engine.reasons import Reason, RunReason
 from tidegate.engine.retention import removals
 from tidegate.engine.run_begin import progress
 from tidegate.engine.seal import sealed
 from tidegate.engine.step import NodeStep, Role
+from tidegate.engine.stray_votes import ignore_votes
 from tidegate.engine.waves import current_wave, is_ready, wave_statuses
 
 
@@ -44,6 +46,7 @@ class _Draft:
     prove: list[AttemptId] = field(default_factory=list)
     wakes: list[datetime] = field(default_factory=list)
     stepped: set[str] = field(default_factory=set)
+    notes: list[Note] = field(default_factory=list)
     room: int = MAX_RUN_OUTPUT_BYTES
     """Bytes that outputs may still take in the run."""
 
@@ -63,6 +66,7 @@ class _Draft:
         if step.wake_at is not None:
             self.wakes.append(step.wake_at)
         self.live += step.live
+        self.notes += step.notes
 
     def over(self, status: WorkflowStatus) -> WorkflowStatus:
         """``status`` with the nodes as they are found to be."""
@@ -78,7 +82,8 @@ def plan_run(context: Context) -> Plan:
     starts, held = _node_starts(context, status, draft)
     handler_starts = _handlers(context, status, draft)
     status = _run_end(context, status, draft)
-    status = _summarized(context, status, held=held)
+    status, notes = ignore_votes(context, status, (*controlled.notes, *draft.notes))
+    status = _summarized(context, status, draft, held=held)
     removes, remove_at = removals(context)
     wakes = [*draft.wakes, *_deadline(context, status), *filter(None, [remove_at])]
     return sealed(
@@ -90,7 +95,7 @@ def plan_run(context: Context) -> Plan:
             ends=tuple(strays.ends(context)),
             removes=removes,
             prove=(*draft.prove, *strays.orphans_to_prove(context)),
-            notes=controlled.notes,
+            notes=notes,
             wake_at=min(wakes, default=None),
         ),
     )
@@ -119,6 +124,8 @@ def _step_nodes(context: Context, draft: _Draft) -> None:
         node = draft.nodes[name]
         if node.phase is NodePhase.RUNNING:
             draft.take(name, tasks.step_task(name, node, _role(context, name, draft), context))
+        elif node.phase is NodePhase.WAITING:
+            draft.take(name, step_checkpoint(name, node, _role(context, name, draft), context))
     while _step_ready_nodes(context, draft):
         pass  # an attempt that was taken up and has ended already may have made others ready
 
@@ -136,12 +143,16 @@ def _step_ready_nodes(context: Context, draft: _Draft) -> bool:
             context.workflow, name, draft.nodes, wave, ending=ending
         ):
             continue
-        role = _role(context, name, draft)
-        step = tasks.adopt(name, node, role, context)
-        step = step or tasks.step_task(name, node, role, context)
+        step = _step_ready(name, node, _role(context, name, draft), context)
         draft.take(name, step)
         any_ended = any_ended or step.status.phase.has_ended
     return any_ended
+
+
+def _step_ready(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep:
+    if role.task.checkpoint is not None:
+        return step_checkpoint(name, node, role, context)
+    return tasks.adopt(name, node, role, context) or tasks.step_task(name, node, role, context)
 
 
 def _latched(context: Context, status: WorkflowStatus, draft: _Draft) -> WorkflowStatus:
@@ -243,26 +254,25 @@ def _deadline(context: Context, status: WorkflowStatus) -> list[datetime]:
     return [at]
 
 
-def _summarized(context: Context, status: WorkflowStatus, *, held: bool) -> WorkflowStatus:
+def _summarized(
+    context: Context, status: WorkflowStatus, draft: _Draft, *, held: bool
+) -> WorkflowStatus:
     """The status with everything that is derived from its nodes."""
     workflow, nodes = context.workflow, status.nodes
     same = nodes == context.recorded.nodes and context.recorded.waves
+    began = status.started_at
     status = status.model_copy(
         update={
-            "waves": context.recorded.waves if same else wave_statuses(workflow, nodes, status.run),
+            "waves": context.recorded.waves
+            if same
+            else wave_statuses(workflow, nodes, status.run, began),
             "progress": progress(workflow, nodes),
+            "waiting_for": summary.waiting_for(workflow, nodes),
         }
     )
     if status.phase is not None and status.phase.is_final:
         return status.model_copy(update={"message": summary.finished(workflow, status)})
-    idle = not any(
-        nodes[name].phase is NodePhase.RUNNING
-        for name in (*workflow.tasks, *workflow.standbys)
-        if name in nodes
-    )
-    phase = Phase.SUSPENDED if workflow.spec.suspend and idle else Phase.RUNNING
-    if status.outcome is not None:
-        phase = Phase.RUNNING
+    phase = _live_phase(context, status, draft)
     status = status.model_copy(
         update={
             "phase": phase,
@@ -274,9 +284,25 @@ def _summarized(context: Context, status: WorkflowStatus, *, held: bool) -> Work
     return status.model_copy(update={"message": message})
 
 
+def _live_phase(context: Context, status: WorkflowStatus, draft: _Draft) -> Phase:
+    """Running, unless nothing can go on but what is held back, or what waits for people."""
+    phases = {node.phase for node in status.nodes.values()}
+    if status.outcome is not None or NodePhase.RUNNING in phases:
+        return Phase.RUNNING
+    if context.workflow.spec.suspend:
+        return Phase.SUSPENDED
+    about_to_start = NodePhase.RETRYING in phases or any(
+        not status.nodes[name].phase.has_ended for name in draft.wants
+    )
+    waits = NodePhase.WAITING in phases and not about_to_start
+    return Phase.WAITING if waits else Phase.RUNNING
+
+
 def _live_reason(status: WorkflowStatus, phase: Phase) -> str:
     if status.outcome is not None:
         return str(RunReason.HANDLERS_RUN)
     if phase is Phase.SUSPENDED:
         return str(RunReason.SUSPENDED)
+    if phase is Phase.WAITING and status.ending is None:
+        return str(RunReason.WAITING_FOR_APPROVAL)
     return str(RunReason.ENDING if status.ending is not None else RunReason.NODES_RUN)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from tidegate.api.status import LIVE_PHASES, WorkflowStatus
 from tidegate.engine import notes
+from tidegate.engine.authors import with_author
 from tidegate.engine.conditions import ReadyNote, conditions
 from tidegate.engine.context import Context
 from tidegate.engine.decisions import has_new_decision
@@ -17,6 +18,7 @@ from tidegate.engine.size import bounded
 def sealed(context: Context, status: WorkflowStatus, draft: Plan) -> Plan:
     """The plan with conditions, bounds, notes, and whether it decides something."""
     recorded, workflow = context.recorded, context.workflow
+    status = with_author(status, context.fact)
     status = status.model_copy(update={"observed_generation": workflow.generation})
     retain = workflow.spec.log.retain
     status = with_log(workflow.key, workflow.uid, recorded, status, retain=retain)

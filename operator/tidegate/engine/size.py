@@ -1,14 +1,23 @@
 """Keeps a status within its bytes: the one place where it is shortened.
 
 Failures go first to five of a node (the first and the last ones), then to the first and last, then
-messages are cut; at last all failures go, and the waves, which are made anew from the nodes.
+what decided checkpoints keep of their votes and messages are cut; at last all failures go, and the
+waves, which are made anew from the nodes.
 Numbers that decisions need (attempts, retries, disruptions) stand beside them and are never cut.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 
-from tidegate.api.status import Failure, NodeStatus, Phase, WaveStatus, WorkflowStatus
+from tidegate.api.status import (
+    Failure,
+    NodePhase,
+    NodeStatus,
+    Phase,
+    Vote,
+    WaveStatus,
+    WorkflowStatus,
+)
 from tidegate.constants import MAX_STATUS_BYTES
 from tidegate.engine.conditions import conditions
 from tidegate.engine.messages import clip
@@ -21,6 +30,8 @@ _BYTES_A_NODE = 450
 """More than a node without failures and messages takes."""
 
 _BYTES_A_FAILURE = 300
+_BYTES_A_VOTE = 256
+_BYTES_A_DIGEST = 11
 _BYTES_A_CHARACTER = 6
 """What JSON makes of one at the most: ``\\u0000``."""
 
@@ -31,7 +42,7 @@ def bounded(status: WorkflowStatus, limit: int = MAX_STATUS_BYTES) -> WorkflowSt
     """``status`` in at most ``limit`` bytes of JSON."""
     if _is_surely_small(status, limit) or size(status) <= limit:
         return status
-    for shorten in (_last_failures, _first_and_last, _short_messages, _no_messages, _no_failures):
+    for shorten in _STAGES:
         nodes = {name: shorten(node) for name, node in status.nodes.items()}
         status = status.model_copy(update={"nodes": nodes})
         if size(status) <= limit:
@@ -77,8 +88,17 @@ def _is_surely_small(status: WorkflowStatus, limit: int) -> bool:
         + sum(len(f.message) for f in node.failures)
         for node in nodes
     )
-    fixed = _BYTES_A_NODE * len(status.nodes) + _BYTES_A_FAILURE * failures + 32_768
+    votes = sum(len(node.votes) for node in nodes)
+    seen = sum(len(node.seen) for node in nodes)
+    text += sum(_letters(vote) for node in nodes for vote in node.votes)
+    fixed = _BYTES_A_NODE * len(status.nodes) + _BYTES_A_FAILURE * failures + 65_536
+    fixed += _BYTES_A_VOTE * votes + _BYTES_A_DIGEST * seen
     return fixed + _BYTES_A_CHARACTER * text <= limit
+
+
+def _letters(vote: Vote) -> int:
+    told = (vote.text, vote.comment or "", vote.by or "", *vote.inputs, *vote.inputs.values())
+    return sum(map(len, told))
 
 
 def _last_failures(node: NodeStatus) -> NodeStatus:
@@ -93,21 +113,52 @@ def _first_and_last(node: NodeStatus) -> NodeStatus:
     return node.model_copy(update={"failures": (node.failures[0], node.failures[-1])})
 
 
+def _short_votes(node: NodeStatus) -> NodeStatus:
+    """Of decided checkpoints; a policy compares the texts of votes on open ones."""
+    return _with_short_votes(node) if node.phase.has_ended else node
+
+
+def _with_short_votes(node: NodeStatus) -> NodeStatus:
+    votes = tuple(_cut_vote(vote) for vote in node.votes)
+    return node.model_copy(update={"votes": votes}) if votes else node
+
+
+def _cut_vote(vote: Vote) -> Vote:
+    comment = clip(vote.comment, _SHORT) if vote.comment else vote.comment
+    return vote.model_copy(update={"text": "", "comment": comment})
+
+
 def _short_messages(node: NodeStatus) -> NodeStatus:
+    """What an open checkpoint asks stays whole."""
     failures = tuple(_cut(failure, _SHORT) for failure in node.failures)
-    message = clip(node.message, _SHORT) if node.message else node.message
+    message = node.message
+    if message and node.phase is not NodePhase.WAITING:
+        message = clip(message, _SHORT)
     return node.model_copy(update={"failures": failures, "message": message})
 
 
 def _no_messages(node: NodeStatus) -> NodeStatus:
+    node = _with_short_votes(node)
     last = tuple(_cut(failure, 0) for failure in node.failures[-1:])
     return node.model_copy(update={"failures": last, "message": None})
 
 
 def _no_failures(node: NodeStatus) -> NodeStatus:
-    return node.model_copy(update={"failures": ()})
+    """What an open checkpoint has seen stays: else an old vote would count."""
+    seen = () if node.phase.has_ended else node.seen
+    return node.model_copy(update={"failures": (), "seen": seen})
 
 
 def _cut(failure: Failure, length: int) -> Failure:
     message = clip(failure.message, length) if length else ""
     return failure.model_copy(update={"message": message})
+
+
+_STAGES: tuple[Shorten, ...] = (
+    _last_failures,
+    _first_and_last,
+    _short_votes,
+    _short_messages,
+    _no_messages,
+    _no_failures,
+)

@@ -8,6 +8,7 @@ from tidegate.api.identity import AttemptId
 from tidegate.api.status import NodeStatus
 from tidegate.api.task import Task
 from tidegate.constants import MAX_RUN_OUTPUT_BYTES
+from tidegate.engine.model import Note
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class NodeStep:
     """The attempt whose existence must be proven before anything is decided."""
     wake_at: datetime | None = None
     """When time alone changes this step."""
+    notes: tuple[Note, ...] = ()
+    """What there is to tell that the status alone doesn't say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from tidegate.engine.reasons import Reason, RunReason
 from tidegate.engine.waves import was_not_wanted
 
 _MAX_MESSAGE = 4096
+_MAX_ASKED = 2
 _MAX_NODE = 256
 """Characters of what is told of one node; its own status has all of it."""
 
@@ -43,11 +44,29 @@ def _who(workflow: ValidatedWorkflow, status: WorkflowStatus, *, full: bool) -> 
         f"{name}: {clip(node.message, _MAX_NODE)}"
         for name, node in nodes.items()
         if not node.phase.has_ended and node.reason is not None and node.message
+        if node.phase is not NodePhase.WAITING
     ][:3]
+    parts += _asked(nodes)
     if full:
         limit = workflow.spec.parallelism
         parts.append(f"others wait for room ({limit} of {limit} attempts run: parallelism)")
     return "; ".join(parts) or _nobody(workflow, nodes)
+
+
+def _asked(nodes: Mapping[str, NodeStatus]) -> list[str]:
+    """What people are asked, with the commands that answer as long as there are few."""
+    waiting = {n: node for n, node in nodes.items() if node.phase is NodePhase.WAITING}
+    if len(waiting) <= _MAX_ASKED:
+        return [node.message for node in waiting.values() if node.message]
+    return [
+        f"waiting for approval of {names(list(waiting))}; how to answer stands in each's message"
+    ]
+
+
+def waiting_for(workflow: ValidatedWorkflow, nodes: Mapping[str, NodeStatus]) -> str | None:
+    """The open checkpoints, for the printer column."""
+    waiting = [name for name in workflow.tasks if nodes[name].phase is NodePhase.WAITING]
+    return clip(",".join(waiting), _MAX_NODE) if waiting else None
 
 
 def _are(items: Sequence[str]) -> str:

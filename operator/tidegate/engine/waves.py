@@ -67,22 +67,32 @@ def is_ready(
     return workflow.graph.wave_of[name] == wave
 
 
-def wave_statuses(workflow: ValidatedWorkflow, nodes: Nodes, run: int) -> dict[str, WaveStatus]:
-    """The waves as their nodes make them; what was kept from a former run has no times in it."""
+def wave_statuses(
+    workflow: ValidatedWorkflow, nodes: Nodes, run: int, began: datetime | None = None
+) -> dict[str, WaveStatus]:
+    """The waves as their nodes make them; what was kept from a former run has no times in it.
+
+    ``began``: when the run did; what was decided before is a kept decision.
+    """
     return {
-        str(number): _wave_status([nodes[name] for name in wave], run)
+        str(number): _wave_status([nodes[name] for name in wave], run, began)
         for number, wave in enumerate(workflow.graph.waves, 1)
     }
 
 
-def _wave_status(nodes: list[NodeStatus], run: int) -> WaveStatus:
-    new = [n for n in nodes if n.job is None or n.job.run == run]
+def _wave_status(nodes: list[NodeStatus], run: int, began: datetime | None) -> WaveStatus:
+    new = [n for n in nodes if (n.job is None or n.job.run == run) and not _is_older(n, began)]
     started: datetime | None = min((n.started_at for n in new if n.started_at), default=None)
     if all(n.phase.has_ended for n in nodes):
         finished = max((n.finished_at for n in new if n.finished_at), default=None)
         return WaveStatus(phase=_worst(nodes), started_at=started, finished_at=finished)
     phase = NodePhase.RUNNING if started is not None else NodePhase.PENDING
     return WaveStatus(phase=phase, started_at=started)
+
+
+def _is_older(node: NodeStatus, began: datetime | None) -> bool:
+    """Whether it is a checkpoint that a former run has opened."""
+    return began is not None and node.opened_at is not None and node.opened_at < began
 
 
 _BAD_FIRST = (NodePhase.FAILED, NodePhase.CANCELLED, NodePhase.SUCCEEDED, NodePhase.SKIPPED)

@@ -17,11 +17,20 @@ from tests.unit.engine.promises import broken_promises
 from tidegate.api.identity import AttemptId
 from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow, validate
+from tidegate.constants import ANNOTATION_VOTE
 from tidegate.engine.invalid import plan_invalid
 from tidegate.engine.model import End, Note, NoteKind, Observation, Plan, Remove, Start
 from tidegate.engine.plan import plan
 from tidegate.errors import InvalidSpec
-from tidegate.facts.model import Answer, AnswerKind, AttemptFact, Existence, Facts, JobEnd
+from tidegate.facts.model import (
+    NO_POLICY,
+    Answer,
+    AnswerKind,
+    AttemptFact,
+    Existence,
+    Facts,
+    JobEnd,
+)
 
 _QUIET_AFTER = 60
 _POSITIVE = (AnswerKind.CREATED, AnswerKind.ADOPTED)
@@ -43,6 +52,7 @@ class Run(Objects):
         self.records: list[WorkflowStatus] = []
         self.deleted = False
         self.excluded = False
+        self.policies = NO_POLICY
         self._valid: ValidatedWorkflow | None = None
         self._answers: dict[str, tuple[AnswerKind, str]] = {}
         if look:
@@ -65,6 +75,20 @@ class Run(Objects):
         """Annotate: ``run.ask(cancel="now")``."""
         added = {f"tidegate.dev/{key}": text for key, text in texts.items()}
         self.fact = replace(self.fact, annotations={**self.fact.annotations, **added})
+        self.look()
+
+    def vote(self, *, look: bool = True, **texts: str) -> None:
+        """Annotate: ``run.vote(gate="approved by alice")``."""
+        added = {f"{ANNOTATION_VOTE}{key}": text for key, text in texts.items()}
+        self.fact = replace(self.fact, annotations={**self.fact.annotations, **added})
+        if look:
+            self.look()
+
+    def unvote(self, key: str) -> None:
+        """Remove a vote."""
+        annotations = dict(self.fact.annotations)
+        del annotations[f"{ANNOTATION_VOTE}{key}"]
+        self.fact = replace(self.fact, annotations=annotations)
         self.look()
 
     # --- what the cluster does
@@ -150,7 +174,12 @@ class Run(Objects):
         return self._valid
 
     def facts(self, answers: dict[AttemptId, Answer] | None = None) -> Facts:
-        return Facts(dict(self.attempts), answers or {}, namespace_excluded=self.excluded)
+        return Facts(
+            dict(self.attempts),
+            answers or {},
+            namespace_excluded=self.excluded,
+            policies=self.policies,
+        )
 
     def plan(self, answers: dict[AttemptId, Answer] | None = None) -> Plan:
         """The plan as things stand, carried out by nobody."""

@@ -1,0 +1,212 @@
+"""What an open checkpoint tells people, and what becomes of it once it is decided."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from tidegate.api import references
+from tidegate.api.checkpoint_spec import Checkpoint
+from tidegate.api.duration import human
+from tidegate.api.identity import WorkflowKey
+from tidegate.api.json_values import compact
+from tidegate.api.status import NodePhase, NodeStatus, Vote
+from tidegate.api.vote import APPROVED, REJECTED
+from tidegate.constants import ANNOTATION_VOTE, MAX_RUN_OUTPUT_BYTES
+from tidegate.engine.ballots import Decision, differences, present_votes
+from tidegate.engine.context import Context
+from tidegate.engine.judge import Verdict
+from tidegate.engine.messages import clip, names
+from tidegate.engine.node import failed_finally, update, with_failure
+from tidegate.engine.outputs import size_of
+from tidegate.engine.reasons import Reason
+from tidegate.engine.sources import MissingValueError, reference_values
+from tidegate.engine.step import Role
+from tidegate.engine.votes import MAX_STANDING, VoteText
+from tidegate.facts.model import PolicyFact
+
+TOO_EARLY: Final = "came before the checkpoint opened; only votes on an open question count"
+_ME: Final = "$(kubectl auth whoami -o jsonpath='{.status.userInfo.username}')"
+_MAX_QUESTION: Final = 300
+_MAX_WAITING: Final = 2048
+_MAX_COMMENT: Final = 300
+_MAX_NAME: Final = 100
+_MAX_COMMAND_INPUTS: Final = 4
+
+
+def question(name: str, role: Role, context: Context) -> str:
+    """The question with its references replaced; raises MissingValueError."""
+    workflow, checkpoint = context.workflow, role.task.checkpoint
+    values = {
+        **{f"params.{param.name}": param.value for param in workflow.spec.params},
+        **dict(reference_values(workflow, role.task, role.nodes)),
+        references.WORKFLOW_NAME: workflow.key.name,
+        references.WORKFLOW_NAMESPACE: workflow.key.namespace,
+        references.WORKFLOW_UID: workflow.uid,
+        references.WORKFLOW_RUN: str(context.recorded.run),
+        references.NODE_NAME: name,
+    }
+    return _replaced(checkpoint.message if checkpoint else "", values)
+
+
+def question_again(name: str, role: Role, context: Context) -> str:
+    """The question of an open checkpoint; what it reads was there when it opened."""
+    try:
+        return question(name, role, context)
+    except MissingValueError:
+        return role.task.checkpoint.message if role.task.checkpoint else ""
+
+
+def _replaced(text: str, values: Mapping[str, str]) -> str:
+    parts, end = [], 0
+    for reference in references.find_references(text):
+        if (value := values.get(reference.expression)) is not None:
+            parts += [text[end : reference.position], value]
+            end = reference.end
+    return "".join([*parts, text[end:]])
+
+
+# --- while it waits ------------------------------------------------------------------------------
+
+
+def waiting(name: str, node: NodeStatus, role: Role, context: Context, asked: str) -> str:
+    """The question, until when, how far it is, and the command that answers."""
+    checkpoint = role.task.checkpoint
+    if checkpoint is None:
+        return ""
+    until = ""
+    if checkpoint.timeout is not None and node.opened_at is not None:
+        until = f" until {moment(node.opened_at + checkpoint.timeout)}"
+    parts = [f'waiting for approval of {name}: "{clip(asked, _MAX_QUESTION)}"{until}']
+    parts += _so_far(node, checkpoint)
+    parts.append(f"answer with: {command(name, node, checkpoint, context)}")
+    words = [f"{word}@{node.code}" for word in checkpoint.choices[:_MAX_COMMAND_INPUTS]]
+    other = f"{names(words)} approve, too; " if words else ""
+    parts.append(f"{other}{REJECTED}@{node.code} rejects")
+    return clip("; ".join(parts), _MAX_WAITING)
+
+
+def _so_far(node: NodeStatus, checkpoint: Checkpoint) -> list[str]:
+    if not node.votes:
+        need = checkpoint.min_approvals
+        return [f"{need} approvals are needed"] if need > 1 else []
+    present = present_votes(node.votes)
+    told = [f"{len(present)} of {checkpoint.min_approvals} approvals ({_who(present)})"]
+    if differ := differences(node.votes):
+        told.append(f"they differ in {names(differ)} and must agree")
+    return told
+
+
+def moment(at: datetime) -> str:
+    """A time for people that may be days away, UTC."""
+    return f"{at:%a %d %b %H:%M} UTC"
+
+
+def command(name: str, node: NodeStatus, checkpoint: Checkpoint, context: Context) -> str:
+    """The command that approves, ready to be pasted into a shell.
+
+    It takes a key that no annotation has yet: nobody must overwrite what another wrote.
+    """
+    key = context.workflow.key
+    taken = {vote.suffix for vote in context.votes.get(name, ())}
+    tags = (f"{name}.{number}" for number in range(1, len(taken) + 3))
+    keys = [*tags] if checkpoint.min_approvals > 1 else [name, *tags]
+    free = next(key for key in keys if key not in taken)
+    lines = "".join(
+        f"\\n{i.name}: {i.default if i.default is not None and _is_plain(i.default) else '<value>'}"
+        for i in checkpoint.inputs
+    )
+    vote = f'"{ANNOTATION_VOTE}{free}={APPROVED}@{node.code} by {_ME}"'
+    more = f"$'{lines}'" if lines else ""
+    return f"kubectl annotate --overwrite -n {key.namespace} twf {key.name} {vote}{more}"
+
+
+def _is_plain(value: str) -> bool:
+    """Whether a value means the same between ``$'`` and ``'`` in a shell."""
+    return not set(value) & set("'\\")
+
+
+def policy_missing(name: str, policies: PolicyFact) -> str:
+    """It may only count votes that the API server has checked, and that isn't checked now."""
+    what = f"{name} can't ask yet: only votes count whose writer the API server has checked, and"
+    if policies.fingerprint is not None:
+        return f"{what} the admission policies that do so were written a moment ago"
+    return (
+        f"{what} the admission policies that do so (tidegate-votes and others of the chart) are"
+        " missing, altered or of another version; it asks once they are in force"
+    )
+
+
+def too_many_votes(name: str, key: WorkflowKey, votes: Sequence[VoteText]) -> str:
+    """So many votes stand there already that they couldn't be told from new ones."""
+    return (
+        f"{name} can't ask yet: {len(votes)} votes on it stand there already, of which at most"
+        f" {MAX_STANDING} can be told from new ones; remove some: kubectl annotate -n"
+        f" {key.namespace} twf {key.name} {ANNOTATION_VOTE}{clip(votes[0].suffix, 63)}-"
+    )
+
+
+# --- once it is decided --------------------------------------------------------------------------
+
+
+def decided(node: NodeStatus, decision: Decision, role: Role, now: datetime) -> NodeStatus:
+    """The checkpoint once people have decided."""
+    votes = decision.votes
+    told = {
+        "decision": votes[0].decision,
+        "by": ", ".join(filter(None, (vote.by for vote in votes))),
+        "comment": "; ".join(filter(None, (vote.comment for vote in votes))),
+        **votes[0].inputs,
+    }
+    word = APPROVED if votes[0].decision == APPROVED else f"{APPROVED} ({votes[0].decision})"
+    word = word if decision.approved else REJECTED
+    comment = f": {clip(told['comment'], _MAX_COMMENT)}" if told["comment"].strip() else ""
+    message = f"{word} by {_who(votes)}{comment}"
+    reason = Reason.APPROVED if decision.approved else Reason.REJECTED
+    return _ended(node, (reason, message), told, role, now)
+
+
+def timed_out(node: NodeStatus, role: Role, at: datetime, *, approves: bool) -> NodeStatus:
+    """The checkpoint once its clock has decided, at ``at``."""
+    checkpoint = role.task.checkpoint
+    limit = human(checkpoint.timeout) if checkpoint and checkpoint.timeout else ""
+    who = "nobody decided" if not node.votes else f"only {_who(present_votes(node.votes))} approved"
+    word = APPROVED if approves else REJECTED
+    message = f"{word} by the clock: {who} within {limit}, until {moment(at)} (onTimeout)"
+    defaults = {i.name: i.default for i in checkpoint.inputs} if checkpoint else {}
+    told = {"decision": word, "by": "", "comment": ""}
+    if approves:
+        told |= {key: value for key, value in defaults.items() if value is not None}
+    reason = Reason.APPROVED_BY_TIMEOUT if approves else Reason.REJECTED_BY_TIMEOUT
+    return _ended(node, (reason, message), told, role, at)
+
+
+def _ended(
+    node: NodeStatus,
+    why: tuple[Reason, str],
+    told: Mapping[str, str],
+    role: Role,
+    at: datetime,
+) -> NodeStatus:
+    reason, message = why
+    outputs = compact(told)
+    if size_of(outputs) > role.room:
+        outputs = compact({**told, "comment": ""})
+    if size_of(outputs) > role.room:
+        words = f"{message}; but its outputs would exceed {MAX_RUN_OUTPUT_BYTES // 1024} KiB a run"
+        verdict = Verdict(False, Reason.OUTPUT_TOO_LARGE, words, finished_at=at)
+        return failed_finally(with_failure(node, verdict, at), at)
+    good = reason in (Reason.APPROVED, Reason.APPROVED_BY_TIMEOUT)
+    return update(
+        node,
+        phase=NodePhase.SUCCEEDED if good else NodePhase.FAILED,
+        reason=str(reason),
+        message=clip(message),
+        outputs=outputs,
+        finished_at=at,
+    )
+
+
+def _who(votes: Sequence[Vote]) -> str:
+    people = [clip(vote.by, _MAX_NAME) if vote.by else "somebody unnamed" for vote in votes]
+    unverified = "" if all(vote.verified for vote in votes) else " (not verified)"
+    return f"{names(people)}{unverified}"
