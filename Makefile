@@ -62,13 +62,13 @@ format: setup ## let ruff put everything into shape
 	$(VENV)/bin/ruff format
 
 test: setup ## everything: first without a cluster, then on a real one that it brings up
-	$(PY) -m tests.cluster tools helm >/dev/null
+	$(PY) -m tests.cluster tools helm promtool >/dev/null
 	$(PY) -m pytest $(call rings,$(RINGS_UNIT)) $(ARGS)
 	$(PY) -m tests.demo up
 	$(PY) -m pytest $(or $(call rings,$(RINGS_CLUSTER)),$(RINGS_CLUSTER)) $(ARGS)
 
 test-unit: setup ## what needs no cluster, in under a minute (the simulator only briefly)
-	$(PY) -m tests.cluster tools helm >/dev/null
+	$(PY) -m tests.cluster tools helm promtool >/dev/null
 	TIDEGATE_SIM_SECONDS=10 $(PY) -m pytest $(call rings,$(RINGS_UNIT)) $(ARGS)
 
 test-cluster: setup ## integration and end-to-end tests on a real cluster

@@ -8,17 +8,25 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.cluster import providers, toolchain
+from tests.cluster import debian, providers, toolchain
+from tests.cluster.debian import Unpacked
 from tests.cluster.errors import ClusterError
 from tests.cluster.files import locked
 from tests.cluster.imagebuild import ImageBuilder
 from tests.cluster.local.provider import LocalCluster
 from tests.cluster.paths import Paths
 from tests.cluster.providers import Wish
-from tests.cluster.report import Reporter
+from tests.cluster.report import Reporter, Step
 from tests.cluster.state import Current
+from tests.cluster.toolchain import Bundle
 
-TOOLS = {"helm": toolchain.HELM, "kubectl": toolchain.KUBERNETES, "kind": toolchain.KIND}
+TOOLS: dict[str, Bundle | Unpacked] = {
+    "helm": toolchain.HELM,
+    "kubectl": toolchain.KUBERNETES,
+    "kind": toolchain.KIND,
+    "promtool": debian.PROMETHEUS,
+    "prometheus": debian.PROMETHEUS,
+}
 NO_CLUSTER = ClusterError("there is no cluster yet", remedy="`make up` makes one")
 
 
@@ -42,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("what", nargs="+", metavar="FILE_OR_NAME")
     build = commands.add_parser("build-image", help="build the operator's image")
     build.add_argument("--tag", default="tidegate:dev")
-    tools = commands.add_parser("tools", help="compile helm, kubectl, kind; print where they are")
+    tools = commands.add_parser("tools", help="get programs; print where they are")
     tools.add_argument("names", nargs="*", metavar="TOOL", help=", ".join(TOOLS))
     return top
 
@@ -138,6 +146,12 @@ def _tools(arguments: argparse.Namespace, paths: Paths) -> int:
     found: list[Path] = []
     for name in arguments.names or TOOLS:
         with report.step(name) as step:
-            found.append(toolchain.ensure(TOOLS[name], paths, step, only=name) / name)
+            found.append(_tool(TOOLS[name], paths, step, name) / name)
     print("\n".join(str(path) for path in found))
     return 0
+
+
+def _tool(source: Bundle | Unpacked, paths: Paths, step: Step, name: str) -> Path:
+    if isinstance(source, Unpacked):
+        return debian.ensure(source, paths, step, only=name)
+    return toolchain.ensure(source, paths, step, only=name)

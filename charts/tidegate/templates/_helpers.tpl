@@ -68,6 +68,24 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- list (printf "%s.svc" $host) $host | toJson -}}
 {{- end -}}
 
+{{/* How Prometheus asks a pod. Labels of the metrics win: theirs are the Workflows' namespaces. */}}
+{{- define "tidegate.endpoint" -}}
+port: metrics
+honorLabels: true
+interval: {{ .interval }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
 {{/* What the operator may do where Workflows run; the README of the chart says why. */}}
 {{- define "tidegate.rules" -}}
 - apiGroups: [tidegate.dev]

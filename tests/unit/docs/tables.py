@@ -1,7 +1,8 @@
-"""The table of metrics in docs/operations.md: ``python -m tests.unit.docs.tables`` writes it."""
+"""The table of metrics in docs/observe.md: ``python -m tests.unit.docs.tables`` writes it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from prometheus_client import Counter
@@ -10,22 +11,32 @@ from prometheus_client.metrics import MetricWrapperBase
 from tests.unit.docs.pages import DOCS
 from tidegate import gauges, metrics
 
-PAGE = DOCS / "operations.md"
+PAGE = DOCS / "observe.md"
 BEGIN, END = "<!-- metrics: begin -->\n", "<!-- metrics: end -->\n"
 
 
-def metrics_table() -> str:
-    """Every metric as a row, sorted by name."""
-    declared = [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]
-    found = [(_name(one), one._type, one._labelnames, one._documentation) for one in declared]
+def declared() -> list[tuple[str, str, Sequence[str], str]]:
+    """Every metric with its type, labels and meaning, sorted by name."""
+    wrapped = [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]
+    found = [(_name(one), one._type, one._labelnames, one._documentation) for one in wrapped]
     found += [
         (one.name, one.type, one._labelnames, one.documentation)
         for one in gauges.Gauges(lambda: None, dict).describe()
     ]
+    return sorted(found)
+
+
+def labels_by_metric() -> dict[str, Sequence[str]]:
+    """The labels of every metric, as Prometheus knows its name."""
+    return {name: labels for name, _, labels, _ in declared()}
+
+
+def metrics_table() -> str:
+    """Every metric as a row."""
     head = "| metric | type | labels | meaning |\n|---|---|---|---|\n"
     return head + "".join(
         f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |\n"
-        for name, kind, labels, text in sorted(found)
+        for name, kind, labels, text in declared()
     )
 
 

@@ -36,6 +36,7 @@ from tidegate.settings import Settings
 REFERENCE = DOCS / "reference.md"
 FAILURES = DOCS / "failures.md"
 OPERATIONS = DOCS / "operations.md"
+OBSERVE = DOCS / "observe.md"
 NODES = "Nodes and standbys"
 SOURCES = sorted((ROOT / "operator").glob("**/*.py"))
 YAML = [block for page in PAGES for block in blocks(page) if block.language == "yaml"]
@@ -149,7 +150,7 @@ def test_every_reason_is_explained(enum: type[reasons.Reason | reasons.RunReason
 
 
 def test_every_event_is_listed() -> None:
-    assert set(rows(sections(OPERATIONS)["Events"])) == {str(kind) for kind in NoteKind}
+    assert set(rows(sections(OBSERVE)["Events"])) == {str(kind) for kind in NoteKind}
 
 
 def test_every_setting_is_listed_with_its_default() -> None:
@@ -209,7 +210,7 @@ def _unknown(values: dict[str, Any], known: dict[str, Any]) -> list[str]:
     below = [
         f"{key}.{found}"
         for key, value in values.items()
-        if isinstance(value, dict) and isinstance(known.get(key), dict)
+        if isinstance(value, dict) and known.get(key)
         for found in _unknown(value, known[key])
     ]
     return [key for key in values if key not in known] + below
