@@ -13,7 +13,7 @@ from tests.demo import show, story
 from tests.demo.install import operator_up
 from tests.demo.tools import REPOSITORY, DemoError, Tools
 
-EXAMPLE = REPOSITORY / "examples" / "demo.yaml"
+EXAMPLE = REPOSITORY / "examples" / "nightly-report.yaml"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import threading
@@ -28,18 +29,32 @@ def apply(tools: Tools, example: Path) -> str:
 
 
 def follow(tools: Tools, name: str, out: TextIO) -> dict[str, Any]:
-    """Show the run until it has ended and return its last status."""
+    """Show the run until it has ended, answer what it asks, and return its last status."""
     screen = Screen(out)
     status: dict[str, Any] = {}
+    answered: set[str] = set()
     for status in statuses(tools, name):
         screen.show(status)
         if status.get("phase") in FINAL:
             return status
+        for node, code in story.questions(status).items():
+            if code not in answered:
+                answered.add(code)
+                screen.say(node, f"               $ {approve(tools, name, node, code)}")
     raise DemoError(
         f"the run of {name} (no end within {PATIENCE:.0f} s, phase {status.get('phase')})",
         status.get("message") or "",
         f"kubectl describe twf {name}; kubectl -n tidegate-system logs deployment/tidegate",
     )
+
+
+def approve(tools: Tools, name: str, node: str, code: str) -> str:
+    """Approve an open checkpoint as a person would, and return the command that did."""
+    me = json.loads(tools.kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
+    vote = f"checkpoint.tidegate.dev/{node}=approved@{code} by {me}: demo"
+    command = ("annotate", "--overwrite", "twf", name, vote)
+    tools.kubectl(*command, step=f"approving {node}")
+    return shlex.join(("kubectl", *command))
 
 
 def statuses(tools: Tools, name: str) -> Iterator[dict[str, Any]]:
@@ -76,16 +91,35 @@ class Screen:
         self._out = out
         self._live = out.isatty()
         self._printed: list[str] = []
+        self._status: dict[str, Any] = {}
+        self._said: dict[str, list[str]] = {}
 
     def show(self, status: dict[str, Any]) -> None:
         """Bring the screen up to this status."""
+        self._status = status
         if self._live:
-            self._repaint(list(story.lines(status).values()))
+            self._repaint([text for node in story.lines(status) for text in self._lines_of(node)])
             return
         for text in story.settled(status).values():
-            if text not in self._printed:
-                self._printed.append(text)
-                print(text, file=self._out, flush=True)
+            self._print_once(text)
+
+    def say(self, node: str, text: str) -> None:
+        """Put a line below the node's present one; both stay."""
+        self._said.setdefault(node, []).extend((story.lines(self._status)[node], text))
+        if self._live:
+            self.show(self._status)
+            return
+        for line in self._said[node]:
+            self._print_once(line)
+
+    def _lines_of(self, node: str) -> list[str]:
+        said, now = self._said.get(node, []), story.lines(self._status)[node]
+        return said if now in said else [*said, now]
+
+    def _print_once(self, text: str) -> None:
+        if text not in self._printed:
+            self._printed.append(text)
+            print(text, file=self._out, flush=True)
 
     def _repaint(self, lines: list[str]) -> None:
         up = f"\x1b[{len(self._printed)}A" if self._printed else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ NAME_WIDTH = 14
 MINUTE = 60
 TENTHS_BELOW = 10
 ENDED = ("Succeeded", "Failed", "Skipped", "Cancelled")
+QUESTION = re.compile(r'"(.*)"', re.DOTALL)
 
 Status = Mapping[str, Any]
 
@@ -45,6 +47,8 @@ def _now(phase: str, node: Status) -> str:
     match phase:
         case "Running":
             return _running(node)
+        case "Waiting":
+            return f"⏸ waiting: {question(node)}"
         case "Retrying":
             return _retrying(node)
         case "Succeeded":
@@ -55,6 +59,20 @@ def _now(phase: str, node: Status) -> str:
             return f"- {phase.lower()}: {node.get('reason', '')}"
         case _:
             return ""
+
+
+def questions(status: Status) -> dict[str, str]:
+    """Return the code of each question that people are asked, by node."""
+    nodes: Mapping[str, Status] = status.get("nodes") or {}
+    asked = {name: node for name, node in nodes.items() if node.get("phase") == "Waiting"}
+    return {name: str(node["code"]) for name, node in asked.items() if node.get("code")}
+
+
+def question(node: Status) -> str:
+    """Return what a waiting node asks, from the quotes in its message."""
+    message = str(node.get("message") or "")
+    found = QUESTION.search(message.partition("kubectl ")[0])
+    return found[1] if found else message
 
 
 def _failure(failure: Status) -> str:
@@ -76,11 +94,18 @@ def _retrying(node: Status) -> str:
 
 
 def _succeeded(node: Status) -> str:
+    if node.get("votes"):
+        return f"✓ {', '.join(map(_vote, node['votes']))}"
     took = _between(node.get("startedAt"), node.get("finishedAt"))
     who = node.get("servedBy")
     how = f" {who}, in its place" if who else ""
     how = how or (f" attempt {node['attempt']}" if node.get("failures") else "")
     return f"✓{how}" + (f" ({took})" if took else "")
+
+
+def _vote(vote: Status) -> str:
+    comment = f": {vote['comment']}" if vote.get("comment") else ""
+    return f"{vote['decision']} by {vote.get('by') or 'somebody'}{comment}"
 
 
 def closing(status: Status) -> str:

@@ -1,4 +1,7 @@
-"""Every example ends as its first lines claim (`# outcome: …`), or else well."""
+"""Every example ends as its first lines claim (`# outcome: …`), or else well.
+
+What they ask is answered as their first lines say (`# Answer: …`), by those very commands.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from tests.kit.client import Object
 from tests.kit.cluster import Cluster
 from tests.kit.run import Run
 from tests.kit.space import Space
+from tests.kit.voting import opened, type_in
 from tidegate.api.identity import AttemptId
 from tidegate.api.workflow import validate
 from tidegate.build.job import job_manifest
@@ -24,6 +28,7 @@ from tidegate.facts.workflow import workflow_fact
 pytestmark = pytest.mark.e2e
 
 NEEDS_A_GPU = "gpu-training"
+MIGRATION = "database-migration"
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.yaml"))
 RUNNABLE = [path for path in EXAMPLES if path.stem != NEEDS_A_GPU]
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -32,6 +37,15 @@ RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 def outcome_of(example: Path) -> str:
     told = re.search(r"^# outcome: (\w+)", example.read_text(), re.MULTILINE)
     return told[1] if told else "Succeeded"
+
+
+def answer(run: Run, example: Path) -> None:
+    """Type in what the example says, once it is asked."""
+    for command in re.findall(r"^# Answer: +(.+)$", example.read_text(), re.MULTILINE):
+        node = re.search(r"checkpoint\.tidegate\.dev/([a-z0-9-]+)", command)
+        assert node is not None, command
+        opened(run, node[1], 240)
+        type_in(run.cluster, run.namespace, command)
 
 
 def the_workflow(example: Path) -> Object:
@@ -64,7 +78,18 @@ def test_an_example_ends_as_its_first_lines_claim(
     applied: dict[Path, Space], example: Path
 ) -> None:
     run = applied[example].run(the_workflow(example)["metadata"]["name"])
+    answer(run, example)
     run.finished(outcome_of(example), 240)
+
+
+@pytest.mark.parametrize("example", [path for path in RUNNABLE if path.stem == MIGRATION])
+def test_the_migration_that_breaks_is_rolled_back(
+    applied: dict[Path, Space], example: Path
+) -> None:
+    run = applied[example].run(MIGRATION)
+    run.finished("Failed", 240)
+    assert run.log("roll-back") == "restored orders-before-0042.dump\n"
+    assert [vote["by"] for vote in run.node("approve")["votes"]] == ["alice", "bob"]
 
 
 def test_the_example_that_needs_a_gpu_is_admitted_and_so_are_the_jobs_it_makes(

@@ -61,6 +61,23 @@ def failure(attempt: int, **more: Any) -> dict[str, Any]:
             ["✗ attempt 1: exit code 1", "✗ cached: exit code 1"],
         ),
         ({"phase": "Skipped", "reason": "RunEnded"}, ["- skipped: RunEnded"]),
+        (
+            {
+                "phase": "Waiting",
+                "message": 'waiting for approval: "Publish \\"it\\"?" until Monday',
+            },
+            ['⏸ waiting: Publish \\"it\\"?'],
+        ),
+        (
+            {
+                "phase": "Succeeded",
+                "votes": [
+                    {"decision": "approved", "by": "alice", "comment": "demo"},
+                    {"decision": "approved"},
+                ],
+            },
+            ["✓ approved by alice: demo, approved by somebody"],
+        ),
     ],
 )
 def test_parts(node: dict[str, Any], said: list[str]) -> None:
@@ -89,6 +106,29 @@ def test_without_a_terminal_each_line_comes_once() -> None:
     for _ in range(3):
         screen.show(RUN)
     assert out.getvalue().split() == ["wave", "1", "extract", "✓"]
+
+
+def test_a_question_and_its_answer_stay_on_the_screen() -> None:
+    out = io.StringIO()
+    screen = show.Screen(out)
+    waiting: dict[str, Any] = {
+        "phase": "Waiting",
+        "wave": 3,
+        "code": "k7f3q",
+        "message": 'ask: "Go?"',
+    }
+    status = {"nodes": {"approve": waiting}}
+    assert story.questions(status) == {"approve": "k7f3q"}
+    screen.show(status)
+    screen.say("approve", "$ kubectl annotate")
+    votes = [{"decision": "approved", "by": "alice"}]
+    screen.show({"nodes": {"approve": {"phase": "Succeeded", "wave": 3, "votes": votes}}})
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert lines == [
+        "wave 3     approve        ⏸ waiting: Go?",
+        "$ kubectl annotate",
+        "wave 3     approve        ✓ approved by alice",
+    ]
 
 
 def test_closing() -> None:

@@ -15,7 +15,6 @@ from tidegate.api.identity import AttemptId
 from tidegate.build.job import job_manifest
 from tidegate.engine.model import Start
 
-DEMO = ROOT / "examples" / "demo.yaml"
 GPU = ROOT / "examples" / "gpu-training.yaml"
 NAMED = {
     "hello",
@@ -27,7 +26,6 @@ NAMED = {
     "resume",
     "restricted-namespace",
     "gpu-training",
-    "demo",
     "approval",
     "two-person-rule",
     "nightly-report",
@@ -53,7 +51,7 @@ def test_all_examples_are_there() -> None:
     assert {path.stem for path in EXAMPLES} == NAMED
 
 
-@pytest.mark.parametrize("example", [e for e in EXAMPLES if e != DEMO], ids=name_of)
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
 def test_the_first_lines_tell_what_it_shows_how_to_run_it_and_how_it_ends(example: Path) -> None:
     shows, runs, outcome = example.read_text().splitlines()[:3]
     assert re.fullmatch(r"# [A-Z].+\.", shows)
@@ -69,7 +67,7 @@ def test_an_example_is_valid(example: Path) -> None:
     assert faults(found["spec"], found["metadata"]["name"]) == []
 
 
-@pytest.mark.parametrize("example", [e for e in EXAMPLES if e != DEMO], ids=name_of)
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
 def test_an_example_is_called_as_its_file(example: Path) -> None:
     assert workflow(example)["metadata"]["name"] == example.stem
 
@@ -80,6 +78,14 @@ def test_an_example_runs_on_busybox_and_is_short(example: Path) -> None:
     images = re.findall(r"image: (\S+)", text.replace("$(params.version)", "1.36"))
     assert set(images) == {"busybox:1.36"}
     assert sum(map(int, re.findall(r"sleep (\d+)", text))) <= PATIENCE
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=name_of)
+def test_an_example_that_asks_says_how_to_answer(example: Path) -> None:
+    asked = {node["name"] for node in workflow(example)["spec"]["nodes"] if "checkpoint" in node}
+    commands = re.findall(r"^# Answer: +(.+)$", example.read_text(), re.MULTILINE)
+    votes = [re.search(r"checkpoint\.tidegate\.dev/([a-z0-9-]+)", one) for one in commands]
+    assert {vote and vote[1] for vote in votes} == asked
 
 
 def test_the_training_run_asks_for_its_gpu_and_its_data() -> None:
