@@ -15,6 +15,11 @@ _REPLAYS = Path(__file__).parents[2] / "replay"
 _TWO = (node("a"), node("b", after="a"))
 
 
+def gate(name: str, after: str = "", **asked: Any) -> Json:
+    """A checkpoint."""
+    return node(name, after, checkpoint={"message": "Go on?", **asked})
+
+
 def stored(run: Run) -> Json:
     """The Workflow of a run as the API server returns it."""
     status = run.status.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -50,6 +55,35 @@ def _excluded() -> Json:
 
 def _running() -> Json:
     return stored(Run(spec(*_TWO)))
+
+
+def _waiting() -> Json:
+    run = Run(spec(node("a"), gate("b", after="a")))
+    run.pod_succeeds("a")
+    return stored(run)
+
+
+def _waiting_beside_a_run() -> Json:
+    return stored(Run(spec(gate("a"), node("b"))))
+
+
+def _waiting_twice() -> Json:
+    return stored(Run(spec(gate("a"), gate("b"))))
+
+
+def _waiting_for_inputs() -> Json:
+    inputs = [{"name": "share", "default": "5"}, {"name": "ticket"}]
+    return stored(Run(spec(gate("a", inputs=inputs))))
+
+
+def _waiting_for_inputs_that_have_defaults() -> Json:
+    return stored(Run(spec(gate("a", inputs=[{"name": "share", "default": "5"}]))))
+
+
+def _rejected() -> Json:
+    run = Run(spec(gate("a", timeout="10s"), node("b", after="a")))
+    run.advance(11)
+    return stored(run)
 
 
 def _suspended() -> Json:
@@ -102,6 +136,12 @@ SITUATIONS = {
     "pending-suspended": _suspended_before,
     "pending-excluded": _excluded,
     "running": _running,
+    "waiting": _waiting,
+    "waiting-beside-a-run": _waiting_beside_a_run,
+    "waiting-twice": _waiting_twice,
+    "waiting-for-inputs": _waiting_for_inputs,
+    "waiting-for-defaults": _waiting_for_inputs_that_have_defaults,
+    "rejected": _rejected,
     "suspended": _suspended,
     "succeeded": _succeeded,
     "failed": _failed,

@@ -10,6 +10,7 @@ from cel_expr_python import cel
 
 from tests.unit.docs.pages import DOCS
 from tests.unit.gitops import kstatus, lua, saved
+from tidegate.api.vote import APPROVALS, REJECTIONS, Ballot, VoteKey, parse_vote, vote_key
 
 KEY = "resource.customizations.{}.tidegate.dev_Workflow"
 ARGO_CD: dict[str, str] = yaml.safe_load((DOCS / "gitops" / "argo-cd.yaml").read_text())["data"]
@@ -24,6 +25,12 @@ SEEN: dict[str, tuple[str, str, str, str]] = {
     "pending-suspended": ("InProgress", "Suspended", "InProgress", "InProgress"),
     "pending-excluded": ("InProgress", "Progressing", "InProgress", "InProgress"),
     "running": ("InProgress", "Progressing", "InProgress", "InProgress"),
+    "waiting": ("InProgress", "Suspended", "InProgress", "Current"),
+    "waiting-beside-a-run": ("InProgress", "Progressing", "InProgress", "InProgress"),
+    "waiting-twice": ("InProgress", "Suspended", "InProgress", "Current"),
+    "waiting-for-inputs": ("InProgress", "Suspended", "InProgress", "Current"),
+    "waiting-for-defaults": ("InProgress", "Suspended", "InProgress", "Current"),
+    "rejected": ("Failed", "Degraded", "Failed", "Failed"),
     "suspended": ("InProgress", "Suspended", "InProgress", "Current"),
     "succeeded": ("Current", "Healthy", "Current", "Current"),
     "failed": ("Failed", "Degraded", "Failed", "Failed"),
@@ -84,6 +91,12 @@ def test_argo_cd_shows_the_message_of_the_run() -> None:
     assert "cycle" in lua.run(HEALTH, saved.workflow("invalid"))["message"]
 
 
+def test_argo_cd_shows_how_to_answer() -> None:
+    message = lua.run(HEALTH, saved.workflow("waiting"))["message"]
+    assert "Go on?" in message
+    assert "kubectl annotate" in message
+
+
 def test_argo_cd_tells_when_the_spec_has_changed_since_the_run() -> None:
     found = saved.workflow("changed-since")
     (ready,) = [one for one in found["status"]["conditions"] if one["type"] == "Ready"]
@@ -138,6 +151,11 @@ def _emptied(value: Any) -> Any:
         ("new", set()),
         ("pending-suspended", {"cancel"}),
         ("running", {"cancel"}),
+        ("waiting", {"approve", "reject", "cancel"}),
+        ("waiting-beside-a-run", {"approve", "reject", "cancel"}),
+        ("waiting-twice", {"cancel"}),
+        ("waiting-for-inputs", {"reject", "cancel"}),
+        ("waiting-for-defaults", {"approve", "reject", "cancel"}),
         ("suspended", {"cancel"}),
         ("succeeded", {"rerun"}),
         ("failed", {"rerun"}),
@@ -161,6 +179,37 @@ def test_cancel_lets_the_exit_handlers_run() -> None:
     (added,) = act("cancel", saved.workflow("running")).items()
     assert added[0] == "tidegate.dev/cancel"
     assert added[1].startswith("graceful@argo-cd-")
+
+
+@pytest.mark.parametrize(
+    ("action", "decisions"), [("approve", APPROVALS), ("reject", REJECTIONS)]
+)
+def test_a_vote_answers_the_question_that_is_open_in_argo_cds_own_name(
+    action: str, decisions: tuple[str, ...]
+) -> None:
+    found = saved.workflow("waiting")
+    (key, text) = next(iter(act(action, found).items()))
+    assert vote_key(key) == VoteKey("b", "argo-cd")
+    ballot = parse_vote(text)
+    assert isinstance(ballot, Ballot)
+    assert ballot.decision in decisions
+    assert ballot.code == found["status"]["nodes"]["b"]["code"]
+    assert ballot.by == "system:serviceaccount:argocd:argocd-server"
+
+
+@pytest.mark.parametrize("action", ["approve", "reject"])
+@pytest.mark.parametrize("situation", ["waiting-twice", "running", "succeeded"])
+def test_no_vote_is_written_where_it_is_not_clear_on_what(action: str, situation: str) -> None:
+    with pytest.raises(lua.LuaError, match="one open checkpoint"):
+        act(action, saved.workflow(situation))
+
+
+def test_a_rerun_names_its_author_where_authors_may_not_vote() -> None:
+    found = saved.workflow("rejected")
+    assert set(act("rerun", found)) == {"tidegate.dev/rerun"}
+    found["spec"]["nodes"][0]["checkpoint"]["forbidAuthors"] = True
+    added = act("rerun", found)
+    assert added["tidegate.dev/author"] == "system:serviceaccount:argocd:argocd-server"
 
 
 # --- the interpreter is as poor as Argo CD's -----------------------------------------------------
