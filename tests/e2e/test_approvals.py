@@ -148,13 +148,32 @@ def test_two_different_people_must_approve(run: Run) -> None:
     vote(run, "gate.alice", "approve by alice", by="alice")
     run.wait(lambda s: len(s["nodes"]["gate"].get("votes", [])) == 1, "alice's vote")
     vote(run, "gate.alice-2", "approve by alice: really", by="alice")
-    run.wait_event("CheckpointVoteIgnored", "alice")
+    run.wait(lambda s: len(s["nodes"]["gate"]["votes"]) == 2, "alice's second vote")
     assert run.status["phase"] == "Waiting"
+    assert "1 of 2 approvals (alice" in run.node("gate")["message"]
     vote(run, "gate.bob", "approve by bob", by="bob")
+    run.finished("Succeeded")
+    assert run.log("next") == "alice, bob\n"
+
+
+@pytest.mark.runs("""
+nodes:
+- name: gate
+  checkpoint:
+    message: How much?
+    minApprovals: 2
+    inputs: [{name: percent}]
+""")
+def test_those_who_differ_decide_nothing_until_they_agree(run: Run) -> None:
+    opened(run, "gate")
+    grant(run, "alice", "bob")
+    vote(run, "gate.alice", "approve by alice\npercent: 5", by="alice")
+    vote(run, "gate.bob", "approve by bob\npercent: 50", by="bob")
+    run.wait(lambda s: "percent" in s["nodes"]["gate"]["message"], "the difference")
+    assert run.status["phase"] == "Waiting"
+    vote(run, "gate.bob", "approve by bob: right, 5\npercent: 5", by="bob")
     status = run.finished("Succeeded")
-    assert [one["by"] for one in status["nodes"]["gate"]["votes"]] == ["alice", "bob"]
-    assert "alice" in run.log("next")
-    assert "bob" in run.log("next")
+    assert outputs(status["nodes"]["gate"])["percent"] == "5"
 
 
 @pytest.mark.runs("""

@@ -15,7 +15,7 @@ from tests.kit.waiting import LONG
 
 VOTE = "checkpoint.tidegate.dev/"
 WAITING = "WaitingForApproval"
-_COMMAND = re.compile(r"kubectl annotate .*", re.DOTALL)
+_COMMAND = re.compile(r"kubectl annotate .*?(?=; |$)", re.DOTALL)
 
 
 def admin(cluster: Cluster) -> str:
@@ -69,7 +69,7 @@ def type_in(cluster: Cluster, namespace: str, command: str) -> str:
     shell = 'kubectl() { "$KUBECTL" -n "$NAMESPACE" "$@"; }\n'
     own = {"KUBECTL": str(Path(cluster.tools.kubectl_path)), "NAMESPACE": namespace}
     done = subprocess.run(
-        ["/bin/sh", "-ec", shell + command],
+        ["bash", "-ec", shell + command],
         env={**os.environ, **cluster.tools.environment, **own},
         check=False,
         capture_output=True,
