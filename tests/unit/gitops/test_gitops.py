@@ -181,9 +181,7 @@ def test_cancel_lets_the_exit_handlers_run() -> None:
     assert added[1].startswith("graceful@argo-cd-")
 
 
-@pytest.mark.parametrize(
-    ("action", "decisions"), [("approve", APPROVALS), ("reject", REJECTIONS)]
-)
+@pytest.mark.parametrize(("action", "decisions"), [("approve", APPROVALS), ("reject", REJECTIONS)])
 def test_a_vote_answers_the_question_that_is_open_in_argo_cds_own_name(
     action: str, decisions: tuple[str, ...]
 ) -> None:
