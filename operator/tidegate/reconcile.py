@@ -34,6 +34,7 @@ _PASSING = frozenset(
 )
 """Answers that are had again by asking again; whatever else was answered is recorded at once."""
 _PROOF_AGAIN = timedelta(seconds=5)
+_LOG_AGAIN = timedelta(seconds=2)
 _CALM_INTERVAL = timedelta(milliseconds=250)
 _BYTES_PER_SECOND = 256 * 1024
 
@@ -47,6 +48,7 @@ class World:
     hands: ports.Hands
     book: ports.Book
     teller: ports.Teller
+    recorder: ports.Recorder
     agenda: ports.Agenda
     clock: ports.Clock
 
@@ -114,12 +116,19 @@ class Reconciler:
         return again
 
     async def _clear_away(self, fact: WorkflowFact, planned: Plan) -> None:
-        """Carry out what the status that was read has decided against."""
-        hands = self._world.hands
+        """Carry out what the status that was read has decided against.
+
+        What is to vanish stays until the log has it.
+        """
+        hands, has_logged = self._world.hands, self._world.recorder.has_logged
         await hands.end(fact, planned.ends)
-        await hands.remove(fact, planned.removes)
-        if planned.delete_workflow:
+        removes = tuple(one for one in planned.removes if has_logged(fact, one.attempt))
+        await hands.remove(fact, removes)
+        delete = planned.delete_workflow and has_logged(fact)
+        if delete:
             await hands.delete_workflow(fact)
+        if len(removes) < len(planned.removes) or delete < planned.delete_workflow:
+            self._world.agenda.wake_at(fact.key, self._world.clock.now() + _LOG_AGAIN)
 
     async def _prove(self, fact: WorkflowFact, attempts: tuple[AttemptId, ...]) -> None:
         """What can't be proven now is asked again; the other nodes needn't wait for it."""
@@ -173,16 +182,19 @@ class Reconciler:
         """Write the status, then hand over what there is to tell of it."""
         memory = self._remembered(fact)
         memory.owes_record = True
+        status = planned.status
         try:
-            await self._world.book.record(fact, before, planned.status)
+            await self._world.book.record(fact, before, status)
         except ApiError as error:
             if not _is_too_large(error):
                 raise
-            least = minimal(planned.status, self._world.clock.now())
-            await self._world.book.record(fact, before, least)
+            status = minimal(status, self._world.clock.now())
+            await self._world.book.record(fact, before, status)
         memory.owes_record = False
-        memory.write_at = self._world.clock.now() + _pause(planned.status)
+        memory.write_at = self._world.clock.now() + _pause(status)
         self._world.teller.tell(fact, planned.notes, planned.observations)
+        valid = memory.valid if isinstance(memory.valid, ValidatedWorkflow) else None
+        self._world.recorder.note(fact, valid, status)
 
     def _status(self, fact: WorkflowFact) -> WorkflowStatus:
         memory = self._remembered(fact)

@@ -25,13 +25,19 @@ RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Quiet:
-    """Teller and agenda that only keep what they are given."""
+    """Teller, recorder and agenda that only keep what they are given."""
 
     def __init__(self) -> None:
         self.notes: list[Any] = []
 
     def tell(self, workflow: Any, notes: Any, observations: Any) -> None:
         self.notes += notes
+
+    def note(self, workflow: Any, valid: Any, status: Any) -> None:
+        """Nothing is logged here."""
+
+    def has_logged(self, workflow: Any, attempt: Any = None) -> bool:
+        return True
 
     def wake_at(self, key: WorkflowKey, at: Any) -> None:
         """Passes are made every second anyway."""
@@ -61,6 +67,7 @@ class Cluster:
             hands=Hands(self.api, self.view, gate, self.clock, lambda _: None),
             book=Book(self.api, self.view, lambda _: None),
             teller=self.quiet,
+            recorder=self.quiet,
             agenda=self.quiet,
             clock=self.clock,
         )

@@ -33,10 +33,13 @@ from tidegate.cluster.gate import Gate, Pace
 from tidegate.cluster.hands import Hands
 from tidegate.cluster.lags import Lags
 from tidegate.cluster.lease import Elector, Leadership, LeaseTimes
+from tidegate.cluster.log_store import HttpLogStore
 from tidegate.cluster.memory import Wake
 from tidegate.cluster.queue import Queue
+from tidegate.cluster.recorder import Recorder
 from tidegate.cluster.refusals import Refusals
 from tidegate.cluster.view import View
+from tidegate.facts.model import AttemptFact
 from tidegate.gauges import Census
 from tidegate.reconcile import Reconciler, World
 from tidegate.settings import Settings
@@ -66,7 +69,7 @@ class Process:
         clock = SystemClock()
         api = KubeApi(client)
         self._clock, self._lags = clock, Lags()
-        self._view = View(excluded(settings), self._lags.observe)
+        self._view = View(excluded(settings), self._observe)
         self._queue = Queue(clock)
         self._gate = Gate(
             self._view,
@@ -76,12 +79,17 @@ class Process:
         self._sources = Sources.of(client, self._view, self._wake, settings.namespaces)
         self._refusals = Refusals(api, self._view, self._wake)
         self._teller = Teller(HttpEventStore(client), identity(settings))
+        self._recorder = Recorder(
+            HttpLogStore(client, settings.namespaces),
+            (self._view, self._queue, self._teller, clock),
+        )
         world = World(
             view=self._view,
             gate=self._gate,
             hands=Hands(api, self._view, self._gate, clock, self._wake),
             book=Book(api, self._view, self._wake),
             teller=self._teller,
+            recorder=self._recorder,
             agenda=self._queue,
             clock=clock,
         )
@@ -96,6 +104,8 @@ class Process:
         self._works = False
         """Whether keys are taken from the queue; a replica that stands by only fills it."""
         self._synced = asyncio.Event()
+        self._leads = asyncio.Event()
+        """Set once the first pass may begin."""
         times = LeaseTimes(
             settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry_period
         )
@@ -174,6 +184,7 @@ class Process:
             self._refusals.run(),
             self._teller.run(),
             self._open_gate(),
+            self._keep_logs(),
         ]
 
     async def _follow_workflows(self) -> None:
@@ -203,7 +214,13 @@ class Process:
         log.info("working on %d Workflows", len(self._queue))
         self._queue.begin()
         self._works = True
+        self._leads.set()
         await self._dispatcher.run()
+
+    async def _keep_logs(self) -> None:
+        """Whoever doesn't lead writes nothing."""
+        await self._leads.wait()
+        await self._recorder.run()
 
     async def _open_gate(self) -> None:
         while True:
@@ -216,6 +233,10 @@ class Process:
         """Called in the elector's thread."""
         self._gained_at = time.monotonic()
         self._loop.call_soon_threadsafe(self._gained.set)
+
+    def _observe(self, workflow_uid: str, before: AttemptFact, after: AttemptFact) -> None:
+        self._lags.observe(workflow_uid, before, after)
+        self._recorder.observe(workflow_uid, before, after)
 
     def _wake(self, wake: Wake) -> None:
         self._queue.add(wake.key, hot=wake.hot)
@@ -230,7 +251,8 @@ class Process:
         await asyncio.to_thread(self._leadership.release, _RELEASE)
         metrics.record_leader(leads=False)
         log.info("the Lease is given back")
-        await self._dispatcher.finish(self._settings.shutdown_grace)
+        grace = self._settings.shutdown_grace
+        await asyncio.gather(self._dispatcher.finish(grace), self._recorder.finish(grace))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LAST_EVENTS):
                 await self._teller.drain()

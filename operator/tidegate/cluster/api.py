@@ -18,6 +18,7 @@ def path_of(resource: str, namespace: str | None, name: str = "") -> str:
         "jobs": "/apis/batch/v1",
         "pods": "/api/v1",
         "events": "/api/v1",
+        "configmaps": "/api/v1",
         "leases": "/apis/coordination.k8s.io/v1",
         c.PLURAL: f"/apis/{c.API_VERSION}",
     }[resource]

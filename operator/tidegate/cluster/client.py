@@ -38,6 +38,7 @@ class Request:
     query: Mapping[str, str] | None = None
     body: Any = None
     content_type: str = _JSON
+    accept: str = _JSON
     timeout: float = _TIMEOUT
 
     @property
@@ -78,6 +79,10 @@ class Client:
         Raises:
             ApiError: the server answered 400 or above, or not at all.
         """
+        return _decoded(await self.read(request))
+
+    async def read(self, request: Request) -> bytes:
+        """The answer as it came; raises like ``send``."""
         began, code = time.perf_counter(), "none"
         try:
             status, data, headers = await self._exchange(request)
@@ -89,7 +94,7 @@ class Client:
             metrics.record_api_request(request.verb, request.resource, code, took)
         if status >= _BAD:
             raise _error(status, data, headers)
-        return _decoded(data)
+        return data
 
     async def watch(
         self, resource: str, path: str, query: Mapping[str, str], *, silence: float
@@ -124,6 +129,8 @@ class Client:
     async def _exchange(self, request: Request) -> tuple[int, bytes, Mapping[str, str]]:
         body = None if request.body is None else orjson.dumps(request.body)
         headers = {"Content-Type": request.content_type} if body is not None else {}
+        if request.accept != _JSON:
+            headers["Accept"] = request.accept
         timeout = aiohttp.ClientTimeout(total=request.timeout)
         opened = self._open(
             request.method,

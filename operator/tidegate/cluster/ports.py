@@ -147,6 +147,21 @@ class Teller(Protocol):
         """Hand over for telling."""
 
 
+class Recorder(Protocol):
+    """Keeps the log of each Workflow; never raises, never waits."""
+
+    def note(
+        self, workflow: WorkflowFact, valid: ValidatedWorkflow | None, status: WorkflowStatus
+    ) -> None:
+        """This status was recorded; ``valid`` is None where the spec is invalid."""
+
+    def has_logged(self, workflow: WorkflowFact, attempt: AttemptId | None = None) -> bool:
+        """Whether the log has what there is to tell of an attempt, or of the Workflow.
+
+        After half a minute of asking the answer is yes in any case: nothing waits for a log longer.
+        """
+
+
 class Agenda(Protocol):
     """When a Workflow's key is looked at again."""
 

@@ -43,6 +43,7 @@ def lean_pod(pod: PodFact, job_uid: str, attempt: AttemptId) -> PodFact:
         phase=sys.intern(pod.phase),
         reason=sys.intern(pod.reason),
         node_name=sys.intern(pod.node_name),
+        image_id=sys.intern(pod.image_id),
         main=_lean_end(pod.main),
         failed=_lean_end(pod.failed),
     )

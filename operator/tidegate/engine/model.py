@@ -72,6 +72,7 @@ class NoteKind(StrEnum):
     WORKFLOW_FAILED = "WorkflowFailed"
     WORKFLOW_CANCELLED = "WorkflowCancelled"
     INVALID_SPEC = "InvalidSpec"
+    LOG_INCOMPLETE = "LogIncomplete"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ class PodFact:
     finished_at: datetime | None = None
     """When its last container terminated; None while it runs."""
     node_name: str = ""
+    image_id: str = ""
+    """What ``main`` ran, as the kubelet pulled it."""
 
     @property
     def is_over(self) -> bool:

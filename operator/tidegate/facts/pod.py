@@ -31,6 +31,7 @@ class _Container(NamedTuple):
     """When it first started, as far as known."""
     started: bool
     end: ContainerEnd | None
+    image_id: str
 
 
 def pod_fact(raw: read.Raw) -> PodFact | None:
@@ -67,6 +68,7 @@ def pod_fact(raw: read.Raw) -> PodFact | None:
         helpers_running=_helpers_running(main, ordinary),
         finished_at=_finished_at(everyone, spec, status) if over else None,
         node_name=read.text(spec.get("nodeName")),
+        image_id=main.image_id if main else "",
     )
 
 
@@ -104,6 +106,7 @@ def _container(status: read.Raw) -> _Container:
         or started_at is not None
         or (end is not None and _USED_TO_RUN in end.message and end.reason == _UNKNOWN_STATUS),
         end=end,
+        image_id=read.text(status.get("imageID")),
     )
 
 

@@ -30,8 +30,10 @@ class Ports(Objects):
         """What ending an attempt is answered with."""
         self.notes: list[Note] = []
         self.wakes: list[datetime] = []
+        self.noted: list[WorkflowStatus] = []
+        self.logs_lag = False
         world = World(view=self, gate=self, hands=Hands(self), book=self, teller=self,
-                      agenda=self, clock=Clock(self))  # fmt: skip
+                      recorder=self, agenda=self, clock=Clock(self))  # fmt: skip
         self.reconciler = Reconciler(world)
 
     async def look(self) -> list[str]:
@@ -51,7 +53,7 @@ class Ports(Objects):
         version = str(int(self.fact.resource_version) + 1)
         self.fact = replace(self.fact, resource_version=version, **fields)
 
-    # View, Gate, Book, Teller, Agenda
+    # View, Gate, Book, Teller, Recorder, Agenda
 
     def workflow(self, _key: WorkflowKey) -> WorkflowFact | None:
         return self.fact
@@ -82,6 +84,14 @@ class Ports(Objects):
     ) -> None:
         self.notes += notes
         self.log += [f"tell {note.kind}" for note in notes]
+
+    def note(
+        self, _workflow: WorkflowFact, _valid: ValidatedWorkflow | None, status: WorkflowStatus
+    ) -> None:
+        self.noted.append(status)
+
+    def has_logged(self, _workflow: WorkflowFact, _attempt: AttemptId | None = None) -> bool:
+        return not self.logs_lag
 
     def wake_at(self, _key: WorkflowKey, at: datetime) -> None:
         self.wakes.append(at)
