@@ -104,6 +104,12 @@ metricRelabelings:
   resources: [pods]
   verbs: [list, watch, delete]
 - apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, create, patch]
+- apiGroups: [""]
   resources: [events]
   verbs: [list, create, patch]
 {{- end -}}

@@ -101,9 +101,11 @@ class Volume:
             read = orjson.loads(self.data.get(IMAGES, "{}"))
         except orjson.JSONDecodeError:
             return {}
-        known = read.items() if isinstance(read, dict) else ()
-        mine = f"{run}."
-        return {k: v for k, v in known if k.startswith(mine) and isinstance(v, str)}
+        if not isinstance(read, dict):
+            return {}
+        lists = {image: keys for image, keys in read.items() if isinstance(keys, list)}
+        known = ((key, image) for image, keys in lists.items() for key in keys)
+        return {k: v for k, v in known if isinstance(k, str) and k.startswith(f"{run}.")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class Section:
 def composed(before: Volume, section: Section, limit: int = LIMIT) -> Volume:
     """The data with the section in the place of what stood there of its run, within the limit."""
     earlier = _within(before.earlier(section.run), limit // 2)
-    images = {IMAGES: orjson.dumps(dict(section.images)).decode()} if section.images else {}
+    images = {IMAGES: _by_image(section.images)} if section.images else {}
     room = limit - size({LOG: earlier, **images}) - 1024
     text = _closed(section.render(max(1024, min(room, limit * 2 // 5))))
     older = {
@@ -171,6 +173,14 @@ def tail_of(output: str, most: int, *, cut: bool = False) -> Tail:
     if len(text.encode()) > TAIL_LIMIT:
         text, cut = text.encode()[-TAIL_LIMIT:].decode(errors="ignore"), True
     return Tail(text, cut)
+
+
+def _by_image(images: Mapping[str, str]) -> str:
+    """Each image once, with its attempts, as JSON."""
+    lists: dict[str, list[str]] = {}
+    for key in sorted(images):
+        lists.setdefault(images[key], []).append(key)
+    return orjson.dumps(lists).decode()
 
 
 def _joined(earlier: str, text: str) -> str:

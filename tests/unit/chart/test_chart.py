@@ -155,7 +155,7 @@ def test_the_operator_can_write_neither_specs_nor_read_secrets(render: Render) -
         "get", "list", "watch", "delete",
     }  # fmt: skip
     assert not {resource for resource, _ in rights} & {
-        "secrets", "configmaps", "leases", "namespaces", "customresourcedefinitions",
+        "secrets", "leases", "namespaces", "customresourcedefinitions",
     }  # fmt: skip
     assert not any("*" in (resource, verb) for resource, verb in rights)
 
