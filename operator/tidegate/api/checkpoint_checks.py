@@ -15,15 +15,18 @@ from tidegate.api.rules import NOT_OF_CHECKPOINTS
 from tidegate.api.scope import CHECKPOINT_OUTPUTS, Names, Scope
 from tidegate.errors import Fault
 
+_IS_NULL: Final = "is empty (null): say what is meant"
 _NEVER_BOTH: Final = "a checkpoint has none; a node is a task or a checkpoint, never both"
 
 
 def checkpoint_faults(raw: Mapping[str, Any], names: Names) -> Iterator[Fault]:
     """What is wrong with any checkpoint of the spec ``raw``."""
     for index, node in objects(raw.get("nodes")):
-        if node.get("checkpoint") is None:
+        if "checkpoint" not in node:
             continue
         path = f"spec.nodes[{item_label(node, index)}]"
+        if node["checkpoint"] is None:
+            yield Fault(f"{path}.checkpoint", f"{_IS_NULL}, or remove the field")
         for field in (*NOT_OF_CHECKPOINTS, "allowFailure"):
             if node.get(field) not in (None, False):
                 yield Fault(f"{path}.{field}", _NEVER_BOTH)
@@ -40,13 +43,19 @@ def _faults(checkpoint: Mapping[str, Any], path: str, scope: Scope) -> Iterator[
             fault = f"$({NODE_ATTEMPT}): a checkpoint has no attempts"
         if fault:
             yield Fault(f"{path}.message", fault)
+    for field in ("approvers", "timeout"):
+        if field in checkpoint and checkpoint[field] is None:
+            yield Fault(f"{path}.{field}", f"{_IS_NULL}, or remove the field")
     yield from _timeout_faults(checkpoint, path)
     yield from _approver_faults(checkpoint, path)
-    choices = texts(checkpoint.get("choices"))
+    yield from _twice(texts(checkpoint.get("choices")), f"{path}.choices")
+    yield from _input_faults(checkpoint, path)
+
+
+def _twice(choices: list[str], path: str) -> Iterator[Fault]:
     for choice in dict.fromkeys(choices):
         if choices.count(choice) > 1:
-            yield Fault(f"{path}.choices", f"{shorten(choice)} stands there more than once")
-    yield from _input_faults(checkpoint, path)
+            yield Fault(path, f"{shorten(choice)} stands there more than once")
 
 
 def _timeout_faults(checkpoint: Mapping[str, Any], path: str) -> Iterator[Fault]:
@@ -76,17 +85,23 @@ def _approver_faults(checkpoint: Mapping[str, Any], path: str) -> Iterator[Fault
     if not isinstance(approvers, Mapping):
         return
     users, groups = texts(approvers.get("users")), texts(approvers.get("groups"))
-    for user in users:
-        if ": " in user:
-            words = (
-                f"{shorten(user)} can't vote: in a vote a name ends at the first colon and blank"
-            )
-            yield Fault(f"{path}.approvers.users", words)
+    yield from _name_faults(users, groups, f"{path}.approvers")
     if not users and not groups:
         yield Fault(f"{path}.approvers", "names nobody; give users or groups, or leave it out")
     elif not groups and len(set(users)) < _count(checkpoint):
         words = f"{_count(checkpoint)} are more than the approvers, who are {len(set(users))}"
         yield Fault(f"{path}.minApprovals", words)
+
+
+def _name_faults(users: list[str], groups: list[str], path: str) -> Iterator[Fault]:
+    for user in users:
+        if ": " in user:
+            words = "can't vote: in a vote a name ends at the first colon and blank"
+            yield Fault(f"{path}.users", f"{shorten(user)} {words}")
+    for field, who in (("users", users), ("groups", groups)):
+        for name in who:
+            if name != name.strip():
+                yield Fault(f"{path}.{field}", f'"{shorten(name)}" begins or ends with a blank')
 
 
 def _input_faults(checkpoint: Mapping[str, Any], path: str) -> Iterator[Fault]:
@@ -104,6 +119,7 @@ def _input_faults(checkpoint: Mapping[str, Any], path: str) -> Iterator[Fault]:
 
 def _value_faults(item: Mapping[str, Any], path: str) -> Iterator[Fault]:
     pattern, choices, default = item.get("pattern"), texts(item.get("choices")), item.get("default")
+    yield from _twice(choices, f"{path}.choices")
     if isinstance(default, str) and choices and default not in choices:
         yield Fault(f"{path}.default", f"{shorten(default)} is none of the choices")
     if not isinstance(pattern, str):

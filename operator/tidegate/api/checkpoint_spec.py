@@ -26,6 +26,9 @@ MAX_VOTES: Final = 20
 
 KEPT: Final[dict[str, Any]] = {"x-kubernetes-preserve-unknown-fields": True}
 """Of an object whose unknown fields reach the operator, which refuses them."""
+TOLD: Final = Field(json_schema_extra={"nullable": True})
+"""Of a field whose null reaches the operator, which refuses it: ``approvers:`` with nothing behind
+it would be dropped by the API server, and open the gate to everyone."""
 
 
 class OnTimeout(StrEnum):
@@ -96,7 +99,7 @@ class Checkpoint(Model):
 
     message: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE)]
     """The question. The same references as in a node's command are replaced."""
-    timeout: Duration | None = None
+    timeout: Annotated[Duration | None, TOLD] = None
     """How long it waits from its opening, like 24h. For ever by default."""
     on_timeout: OnTimeout = OnTimeout.REJECT
     """What happens then: Reject (default) or Approve, which can't be had together with approvers,
@@ -106,13 +109,13 @@ class Checkpoint(Model):
     ] = ()
     """Further words that approve, at most 16; later nodes read the one that was chosen as output
     decision. Voters must choose the same."""
-    min_approvals: Annotated[Count, Field(ge=1, le=MAX_VOTES)] = 1
+    min_approvals: Annotated[Count, Field(ge=1, le=MAX_VOTES), TOLD] = 1
     """How many different users must approve, 1-20. One rejection rejects."""
-    approvers: Approvers | None = None
+    approvers: Annotated[Approvers | None, TOLD] = None
     """Who may vote; by default whoever has the verb approve on this Workflow."""
-    forbid_authors: Flag = False
+    forbid_authors: Annotated[Flag, TOLD] = False
     """Whether those who wrote the Workflow, changed it or asked for a rerun can't vote."""
-    require_code: Flag = False
+    require_code: Annotated[Flag, TOLD] = False
     """Whether a vote must name the code of this opening (approved@<code>)."""
     inputs: Annotated[
         tuple[CheckpointInput, ...],

@@ -17,7 +17,7 @@ _LIST_TYPE: Final = "x-kubernetes-list-type"
 _LIST_KEYS: Final = "x-kubernetes-list-map-keys"
 _COPIED: Final = (
     "type", "description", "format", "enum", "pattern", "minLength", "maxLength", "minimum",
-    "maximum", "minItems", "maxItems", "required",
+    "maximum", "minItems", "maxItems", "required", "nullable",
     _KEEP, _LIST_TYPE, _LIST_KEYS, "x-kubernetes-map-type", "x-kubernetes-validations",
 )  # fmt: skip
 _ALLOWED: Final = frozenset({*_COPIED, "default", "properties", "items", "additionalProperties"})

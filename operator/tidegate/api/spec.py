@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from tidegate.api.checkpoint_spec import Checkpoint
+from tidegate.api.checkpoint_spec import TOLD, Checkpoint
 from tidegate.api.duration import BackoffDuration, Duration
 from tidegate.api.fields import (
     ATOMIC,
@@ -248,7 +248,7 @@ class NodeSpec(TaskSpec):
     """Name of the standby that runs in this node's place when it has failed finally."""
     allow_failure: Flag = False
     """Whether the Workflow goes on and may succeed although this node failed."""
-    checkpoint: Checkpoint | None = None
+    checkpoint: Annotated[Checkpoint | None, TOLD] = None
     """Makes the node a checkpoint: it runs nothing and waits until people approve or reject."""
 
 

@@ -15,7 +15,7 @@ from tidegate.constants import ANNOTATION_VOTE, MAX_RUN_OUTPUT_BYTES
 from tidegate.engine.ballots import Decision, differences, present_votes
 from tidegate.engine.context import Context
 from tidegate.engine.judge import Verdict
-from tidegate.engine.messages import clip, names
+from tidegate.engine.messages import clip, names, quoted
 from tidegate.engine.node import failed_finally, update, with_failure
 from tidegate.engine.outputs import size_of
 from tidegate.engine.reasons import Reason
@@ -27,10 +27,10 @@ from tidegate.facts.model import PolicyFact
 TOO_EARLY: Final = "came before the checkpoint opened; only votes on an open question count"
 _ME: Final = "$(kubectl auth whoami -o jsonpath='{.status.userInfo.username}')"
 _MAX_QUESTION: Final = 300
-_MAX_WAITING: Final = 2048
+_MAX_WAITING: Final = 4096
 _MAX_COMMENT: Final = 300
 _MAX_NAME: Final = 100
-_MAX_COMMAND_INPUTS: Final = 4
+_MAX_CHOICES: Final = 4
 
 
 def question(name: str, role: Role, context: Context) -> str:
@@ -68,20 +68,23 @@ def _replaced(text: str, values: Mapping[str, str]) -> str:
 # --- while it waits ------------------------------------------------------------------------------
 
 
-def waiting(name: str, node: NodeStatus, role: Role, context: Context, asked: str) -> str:
-    """The question, until when, how far it is, and the command that answers."""
+def waiting(
+    name: str, node: NodeStatus, role: Role, context: Context, asked: str, *, ignored: str = ""
+) -> str:
+    """The question, until when, how far it is, what was ignored, and last the command."""
     checkpoint = role.task.checkpoint
     if checkpoint is None:
         return ""
     until = ""
     if checkpoint.timeout is not None and node.opened_at is not None:
         until = f" until {moment(node.opened_at + checkpoint.timeout)}"
-    parts = [f'waiting for approval of {name}: "{clip(asked, _MAX_QUESTION)}"{until}']
+    parts = [f'waiting for approval of {name}: "{quoted(asked, _MAX_QUESTION)}"{until}']
     parts += _so_far(node, checkpoint)
-    parts.append(f"answer with: {command(name, node, checkpoint, context)}")
-    words = [f"{word}@{node.code}" for word in checkpoint.choices[:_MAX_COMMAND_INPUTS]]
+    parts += [ignored] if ignored else []
+    words = [f"{word}@{node.code}" for word in checkpoint.choices[:_MAX_CHOICES]]
     other = f"{names(words)} approve, too; " if words else ""
     parts.append(f"{other}{REJECTED}@{node.code} rejects")
+    parts.append(f"answer with: {command(name, node, checkpoint, context)}")
     return clip("; ".join(parts), _MAX_WAITING)
 
 

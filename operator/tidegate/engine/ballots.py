@@ -56,7 +56,17 @@ def fault_of(ballot: Ballot, poll: Poll) -> str:
         return ""
     if len(node.votes) >= MAX_VOTES:
         return f"comes after {MAX_VOTES} others; only a rejection counts now"
-    return _input_fault(ballot, checkpoint)
+    return _input_fault(ballot, checkpoint) or _repeated(ballot, poll)
+
+
+def _repeated(ballot: Ballot, poll: Poll) -> str:
+    """Why it is nothing new: the same user has approved the same already."""
+    said = decision_of(ballot), inputs_of(ballot, poll.checkpoint)
+    for vote in present_votes(poll.node.votes):
+        if vote.by == ballot.by and (vote.decision, vote.inputs) == said:
+            who = clip(vote.by, _SHOWN) if vote.by else "somebody unnamed"
+            return f"adds nothing: {who} has approved already, and different users must"
+    return ""
 
 
 def _user_fault(ballot: Ballot, poll: Poll) -> str:

@@ -5,9 +5,11 @@ the opening is written under the version that the votes were read in, no vote ca
 that is neither remembered as standing nor new.
 """
 
+import base64
 from datetime import datetime
 
 from tidegate.api.checkpoint_spec import Checkpoint, OnTimeout
+from tidegate.api.identity import digest
 from tidegate.api.model import format_time
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.vote import parse_vote
@@ -27,8 +29,6 @@ from tidegate.engine.votes import (
     VoteText,
     ignored,
     ignored_words,
-    short_digest,
-    standing,
     was_looked_at,
     with_ignored,
     with_vote,
@@ -121,16 +121,22 @@ def _opened(name: str, node: NodeStatus, role: Role, context: Context, question:
         reason=str(Reason.WAITING_FOR_APPROVAL),
         started_at=node.started_at or opened_at,
         opened_at=opened_at,
-        code=short_digest(_CODE_BYTES, *what)[:_CODE],
+        code=_code(*what),
         policy=context.facts.policies.in_force,
         covers=covers,
-        seen=standing(votes),
+        seen=tuple(vote.entry for vote in votes),
         votes=(),
     )
     opened = update(opened, message=approval.waiting(name, opened, role, context, question))
-    told = {*node.seen, *context.recorded.ignored}
-    notes = tuple(ignored(v, approval.TOO_EARLY) for v in votes if v.digest not in told)
+    told = context.recorded.ignored
+    new = (v for v in votes if v.digest not in told and not was_looked_at(node, v))
+    notes = tuple(ignored(vote, approval.TOO_EARLY) for vote in new)
     return NodeStep(opened, wake_at=_end(opened, role), notes=notes)
+
+
+def _code(*what: object) -> str:
+    """Five characters, lower case letters and digits, that tell openings apart."""
+    return base64.b32encode(digest(*what)[:_CODE_BYTES]).decode().lower()[:_CODE]
 
 
 def _end(node: NodeStatus, role: Role) -> datetime | None:
@@ -157,8 +163,8 @@ def _step_open(name: str, node: NodeStatus, role: Role, context: Context) -> Nod
         return NodeStep(approval.timed_out(counted, role, end, approves=approves), notes=notes)
     if counted is not node:
         question = approval.question_again(name, role, context)
-        words = approval.waiting(name, counted, role, context, question)
-        counted = update(counted, message=f"{words}; {last}" if last else words)
+        words = approval.waiting(name, counted, role, context, question, ignored=last)
+        counted = update(counted, message=words)
     return NodeStep(counted, wake_at=end, notes=notes)
 
 

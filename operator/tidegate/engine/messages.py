@@ -27,6 +27,11 @@ def clip(text: str, limit: int = MAX_MESSAGE) -> str:
     return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
 
 
+def quoted(text: str, limit: int) -> str:
+    """``text`` as it can stand between double quotes: they tell where it ends."""
+    return clip(text.replace('"', "'"), limit)
+
+
 def names(items: Sequence[str]) -> str:
     """A list of names for a sentence: ``a, b and c``, at most a few of them."""
     if len(items) > _MANY:

@@ -23,6 +23,7 @@ from tidegate.engine.conditions import conditions
 from tidegate.engine.messages import clip
 from tidegate.engine.node import cancelled
 from tidegate.engine.reasons import Reason, RunReason
+from tidegate.engine.votes import DIGEST
 
 _LAST = 5
 _SHORT = 64
@@ -31,7 +32,7 @@ _BYTES_A_NODE = 450
 
 _BYTES_A_FAILURE = 300
 _BYTES_A_VOTE = 256
-_BYTES_A_DIGEST = 11
+_BYTES_A_DIGEST = 16
 _BYTES_A_CHARACTER = 6
 """What JSON makes of one at the most: ``\\u0000``."""
 
@@ -90,6 +91,7 @@ def _is_surely_small(status: WorkflowStatus, limit: int) -> bool:
     )
     votes = sum(len(node.votes) for node in nodes)
     seen = sum(len(node.seen) for node in nodes)
+    text += sum(len(entry) for node in nodes for entry in node.seen)
     text += sum(_letters(vote) for node in nodes for vote in node.votes)
     fixed = _BYTES_A_NODE * len(status.nodes) + _BYTES_A_FAILURE * failures + 65_536
     fixed += _BYTES_A_VOTE * votes + _BYTES_A_DIGEST * seen
@@ -139,6 +141,7 @@ def _short_messages(node: NodeStatus) -> NodeStatus:
 
 def _no_messages(node: NodeStatus) -> NodeStatus:
     node = _with_short_votes(node)
+    node = node.model_copy(update={"seen": tuple(entry[:DIGEST] for entry in node.seen)})
     last = tuple(_cut(failure, 0) for failure in node.failures[-1:])
     return node.model_copy(update={"failures": last, "message": None})
 

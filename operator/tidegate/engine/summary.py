@@ -46,10 +46,10 @@ def _who(workflow: ValidatedWorkflow, status: WorkflowStatus, *, full: bool) -> 
         if not node.phase.has_ended and node.reason is not None and node.message
         if node.phase is not NodePhase.WAITING
     ][:3]
-    parts += _asked(nodes)
     if full:
         limit = workflow.spec.parallelism
         parts.append(f"others wait for room ({limit} of {limit} attempts run: parallelism)")
+    parts += _asked(nodes)
     return "; ".join(parts) or _nobody(workflow, nodes)
 
 
@@ -66,7 +66,7 @@ def _asked(nodes: Mapping[str, NodeStatus]) -> list[str]:
 def waiting_for(workflow: ValidatedWorkflow, nodes: Mapping[str, NodeStatus]) -> str | None:
     """The open checkpoints, for the printer column."""
     waiting = [name for name in workflow.tasks if nodes[name].phase is NodePhase.WAITING]
-    return clip(",".join(waiting), _MAX_NODE) if waiting else None
+    return clip(", ".join(waiting), _MAX_NODE) if waiting else None
 
 
 def _are(items: Sequence[str]) -> str:

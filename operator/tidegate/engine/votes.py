@@ -1,7 +1,6 @@
 """The texts of votes that stand in a Workflow's annotations, and what is remembered of them."""
 
-import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +9,7 @@ from tidegate.api.identity import digest
 from tidegate.api.status import NodeStatus, Vote
 from tidegate.api.vote import VoteKey, vote_key
 from tidegate.constants import ANNOTATION_VOTE
-from tidegate.engine.messages import clip
+from tidegate.engine.messages import clip, quoted
 from tidegate.engine.model import Note, NoteKind
 
 MAX_SEEN: Final = 64
@@ -18,7 +17,9 @@ MAX_SEEN: Final = 64
 MAX_STANDING: Final = 40
 """Texts that may stand when a checkpoint opens: all must be remembered, as none of them counts."""
 _SHOWN: Final = 80
-_DIGEST_BYTES: Final = 5
+DIGEST: Final = 12
+"""Characters of a digest; CEL has none, hence the key and the text's beginning behind it."""
+_REMEMBERED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class VoteText:
     text: str
     digest: str
     """Of suffix and text: tells it from every other."""
+
+    @property
+    def entry(self) -> str:
+        """What status remembers: the digest, and what an admission policy can compare."""
+        return f"{self.digest} {self.suffix}={self.text[:_REMEMBERED]}"
 
 
 def texts_by_node(annotations: Mapping[str, str]) -> dict[str, tuple[VoteText, ...]]:
@@ -46,18 +52,13 @@ def texts_by_node(annotations: Mapping[str, str]) -> dict[str, tuple[VoteText, .
 
 
 def digest_of(suffix: str, text: str) -> str:
-    """Eight characters that stand for a vote."""
-    return short_digest(_DIGEST_BYTES, suffix, text)
-
-
-def short_digest(size: int, *parts: object) -> str:
-    """The first ``size`` bytes of a digest in lower case letters and digits."""
-    return base64.b32encode(digest(*parts)[:size]).decode().rstrip("=").lower()
+    """Twelve hexadecimal characters that stand for a vote."""
+    return digest(suffix, text).hex()[:DIGEST]
 
 
 def was_looked_at(node: NodeStatus, vote: VoteText) -> bool:
     """Whether the vote was counted or ignored before, or stood there when the node opened."""
-    return vote.digest in node.seen or any(
+    return any(entry.startswith(vote.digest) for entry in node.seen) or any(
         (known.key, known.text) == (vote.suffix, vote.text) for known in node.votes
     )
 
@@ -69,13 +70,13 @@ def with_ignored(node: NodeStatus, vote: VoteText) -> NodeStatus | None:
     """
     if len(node.seen) + MAX_VOTES - len(node.votes) >= MAX_SEEN:
         return None
-    return node.model_copy(update={"seen": (*node.seen, vote.digest)})
+    return node.model_copy(update={"seen": (*node.seen, vote.entry)})
 
 
 def with_vote(node: NodeStatus, counted: Vote, vote: VoteText) -> NodeStatus:
     """The node with one more vote that counts; a rejection takes the last place if all are."""
     votes = (*node.votes[: MAX_VOTES - 1], counted)
-    seen = (*node.seen, vote.digest)[-MAX_SEEN:]
+    seen = (*node.seen, vote.entry)[-MAX_SEEN:]
     return node.model_copy(update={"votes": votes, "seen": seen})
 
 
@@ -86,9 +87,4 @@ def ignored(vote: VoteText, why: str) -> Note:
 
 def ignored_words(vote: VoteText, why: str) -> str:
     """``vote on approve ignored: "aproved by alice" is none of: approve, reject``."""
-    return clip(f'vote on {clip(vote.suffix, 63)} ignored: "{clip(vote.text, _SHOWN)}" {why}')
-
-
-def standing(votes: Iterable[VoteText]) -> tuple[str, ...]:
-    """The digests of votes."""
-    return tuple(vote.digest for vote in votes)
+    return clip(f'vote on {clip(vote.suffix, 63)} ignored: "{quoted(vote.text, _SHOWN)}" {why}')
