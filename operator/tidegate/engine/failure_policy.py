@@ -64,6 +64,12 @@ def leave(workflow: ValidatedWorkflow, name: str, ending: Ending | None) -> Leav
             return _FINISH_WAVE if in_waves and same_wave else _FINISH
 
 
+def may_begin(workflow: ValidatedWorkflow, name: str, ending: Ending | None) -> bool:
+    """Whether a node that hasn't begun still may."""
+    allowed = leave(workflow, name, ending)
+    return allowed.start if workflow.tasks[name].checkpoint is None else allowed.ask
+
+
 def is_stronger(cause: str, ending: Ending | None) -> bool:
     """Whether ``cause`` replaces the one that is latched."""
     return ending is None or STRENGTH[cause] > STRENGTH[ending.cause]
@@ -116,21 +122,20 @@ def _wound_down(
             words = "the run ended before anybody decided"
             return transitions.skipped(node, Reason.RUN_ENDED, words, now)
         case NodePhase.PENDING:
-            return _skipped_if_lost(workflow, name, nodes, allowed, now)
+            return _skipped_if_lost(workflow, name, nodes, ending, now)
         case _:
             return node
 
 
 def _skipped_if_lost(
-    workflow: ValidatedWorkflow, name: str, nodes: Nodes, allowed: Leave, now: datetime
+    workflow: ValidatedWorkflow, name: str, nodes: Nodes, ending: Ending | None, now: datetime
 ) -> NodeStatus:
     node = nodes[name]
     dependency = lost_dependency(workflow, name, nodes)
     if dependency is not None:
         words = f"{dependency} did not succeed"
         return transitions.skipped(node, Reason.DEPENDENCY_FAILED, words, now)
-    asks = workflow.tasks[name].checkpoint is not None
-    if not (allowed.ask if asks else allowed.start):
+    if not may_begin(workflow, name, ending):
         return transitions.skipped(
             node, Reason.RUN_ENDED, "the run ended before it could start", now
         )

@@ -27,17 +27,24 @@ def deadline(workflow: ValidatedWorkflow, status: WorkflowStatus) -> datetime | 
     return status.started_at + workflow.spec.timeout
 
 
+def latch_failure(context: Context, status: WorkflowStatus, nodes: Nodes) -> Ending | None:
+    """Why the run is ending, as far as facts tell; its deadline isn't looked at."""
+    if status.outcome is not None or not is_stronger("Failure", status.ending):
+        return status.ending
+    failure = first_failure(context.workflow, status.nodes, nodes)
+    if failure is None:
+        return status.ending
+    name, node = failure
+    return Ending(cause="Failure", node=name, wave=node.wave, at=context.now)
+
+
 def latch(context: Context, status: WorkflowStatus, nodes: Nodes) -> Ending | None:
     """Why the run is ending, the strongest cause so far; facts count before clocks."""
-    ending = status.ending
-    if status.outcome is not None:
-        return ending
-    failure = first_failure(context.workflow, status.nodes, nodes)
-    if failure is not None and is_stronger("Failure", ending):
-        name, node = failure
-        ending = Ending(cause="Failure", node=name, wave=node.wave, at=context.now)
+    ending = latch_failure(context, status, nodes)
     end = deadline(context.workflow, status)
-    if end is None or context.now < end or not is_stronger("DeadlineExceeded", ending):
+    if status.outcome is not None or end is None or context.now < end:
+        return ending
+    if not is_stronger("DeadlineExceeded", ending):
         return ending
     wound = wind_down(context.workflow, _tasks(context, nodes), ending, context.now)
     if all(node.phase.has_ended for node in wound.values()) and _last_end(wound.values()) <= end:

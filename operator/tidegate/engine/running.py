@@ -16,7 +16,7 @@ from tidegate.engine import task as tasks
 from tidegate.engine.checkpoint import step_checkpoint
 from tidegate.engine.context import Context
 from tidegate.engine.control import control
-from tidegate.engine.failure_policy import leave, wind_down
+from tidegate.engine.failure_policy import leave, may_begin, wind_down
 from tidegate.engine.fallback import fallback_env
 from tidegate.engine.handlers import (
     DEFAULT_TIMEOUT,
@@ -77,7 +77,7 @@ def plan_run(context: Context) -> Plan:
     """The next step of a Workflow whose run is on."""
     controlled = control(context)
     draft = _Draft(dict(context.recorded.nodes))
-    _step_nodes(context, draft)
+    _step_nodes(context, controlled.status, draft)
     status = _latched(context, controlled.status, draft)
     starts, held = _node_starts(context, status, draft)
     handler_starts = _handlers(context, status, draft)
@@ -118,7 +118,7 @@ def _in_order(context: Context) -> Iterator[str]:
     yield from context.recorded.order or context.workflow.tasks
 
 
-def _step_nodes(context: Context, draft: _Draft) -> None:
+def _step_nodes(context: Context, status: WorkflowStatus, draft: _Draft) -> None:
     """Judge every node's latest attempt, and take up attempts that prove to exist already."""
     for name in _in_order(context):
         node = draft.nodes[name]
@@ -126,14 +126,15 @@ def _step_nodes(context: Context, draft: _Draft) -> None:
             draft.take(name, tasks.step_task(name, node, _role(context, name, draft), context))
         elif node.phase is NodePhase.WAITING:
             draft.take(name, step_checkpoint(name, node, _role(context, name, draft), context))
-    while _step_ready_nodes(context, draft):
+    while _step_ready_nodes(context, status, draft):
         pass  # an attempt that was taken up and has ended already may have made others ready
 
 
-def _step_ready_nodes(context: Context, draft: _Draft) -> bool:
+def _step_ready_nodes(context: Context, status: WorkflowStatus, draft: _Draft) -> bool:
     """Step the nodes that became ready; whether any of them proved to have ended."""
     wave = current_wave(context.workflow, draft.nodes)
     ending = context.recorded.ending is not None
+    latched = run_end.latch_failure(context, status, draft.nodes)
     any_ended = False
     for name in _in_order(context):
         node = draft.nodes[name]
@@ -143,16 +144,26 @@ def _step_ready_nodes(context: Context, draft: _Draft) -> bool:
             context.workflow, name, draft.nodes, wave, ending=ending
         ):
             continue
-        step = _step_ready(name, node, _role(context, name, draft), context)
+        begins = may_begin(context.workflow, name, latched) or node.phase is NodePhase.RETRYING
+        step = _step_ready(name, node, _role(context, name, draft), context, begins=begins)
         draft.take(name, step)
-        any_ended = any_ended or step.status.phase.has_ended
+        if step.status.phase.has_ended:
+            any_ended = True
+            latched = run_end.latch_failure(context, status, draft.nodes)
     return any_ended
 
 
-def _step_ready(name: str, node: NodeStatus, role: Role, context: Context) -> NodeStep:
-    if role.task.checkpoint is not None:
-        return step_checkpoint(name, node, role, context)
-    return tasks.adopt(name, node, role, context) or tasks.step_task(name, node, role, context)
+def _step_ready(
+    name: str, node: NodeStatus, role: Role, context: Context, *, begins: bool
+) -> NodeStep:
+    """The step of a node whose turn has come; if the run's end holds it back, it isn't asked."""
+    is_checkpoint = role.task.checkpoint is not None
+    if not is_checkpoint and (begun := tasks.adopt(name, node, role, context)) is not None:
+        return begun
+    if not begins:
+        return NodeStep(node)
+    step = step_checkpoint if is_checkpoint else tasks.step_task
+    return step(name, node, role, context)
 
 
 def _latched(context: Context, status: WorkflowStatus, draft: _Draft) -> WorkflowStatus:

@@ -149,3 +149,43 @@ def test_a_changed_param_runs_again_what_names_it() -> None:
     assert [c.reason for c in run.status.conditions if c.type == "Ready"] == ["ChangedSinceRun"]
     run.ask(rerun="failed@1")
     assert sorted(run.started[3:]) == ["a1@2", "b1@2"]
+
+
+@pytest.mark.parametrize("execution", ["Waves", "Eager"])
+def test_a_node_whose_dependency_failed_is_not_asked(execution: str) -> None:
+    """Also in the pass that learns of the failure: a false condition would let others run."""
+    run = Run(
+        spec(
+            node("a"),
+            node("b", "a", when='nodes.a.phase == "Succeeded"'),
+            node("c", "b"),
+            failurePolicy="Continue",
+            execution=execution,
+        )
+    )
+    run.pod_fails("a")
+    assert run.reason("b") == run.reason("c") == ("Skipped", "DependencyFailed")
+    assert run.node("b").when is None
+    assert run.started == ["a1"]
+
+
+def test_a_node_that_the_end_of_the_run_keeps_from_starting_is_not_asked() -> None:
+    run = Run(spec(node("a"), node("b"), node("c", "b", when="workflow.run == 2")))
+    run.pod_succeeds("b", look=False)
+    run.pod_fails("a")
+    assert run.reason("c") == ("Skipped", "RunEnded")
+    assert run.node("c").when is None
+
+
+READS = {"command": ["x"], "args": ["$(nodes.b.outputs.n)"], "fallback": "s"}
+
+
+@pytest.mark.parametrize("failed", ["a", "b"])
+def test_a_node_that_does_not_start_misses_no_output_and_calls_no_fallback(failed: str) -> None:
+    run = Run(spec(node("a"), node("b"), node("c", "b", **READS), standbys="s"))
+    (other,) = {"a", "b"} - {failed}
+    run.pod_succeeds(other, look=False)
+    run.pod_fails(failed)
+    expected = "RunEnded" if failed == "a" else "DependencyFailed"
+    assert run.reason("c") == ("Skipped", expected)
+    assert run.started == ["a1", "b1"]
