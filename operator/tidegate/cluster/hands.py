@@ -169,12 +169,15 @@ class Hands:
         else:
             self._view.learn_job(raw)
             self._object_to_half_ours(raw, workflow, uids)
+        ended = self._view.ended_jobs(uids)
         lists = await asyncio.gather(*(self._api.list_pods(namespace, uid) for uid in uids))
         for raw in (raw for pods in lists for raw in pods):
             self._view.learn_pod(raw)
             over = mapping(raw.get("status")).get("phase") in ("Succeeded", "Failed")
             if not over and not self._view.holds_pod(raw["metadata"]["uid"]):
                 raise TryAgain(_half_ours("pod", namespace, raw))
+        for uid in ended:
+            self._view.learn_pods_listed(uid)
         self._view.learn_gone(workflow.uid, attempt, uids, token)
 
     def _object_to_half_ours(self, raw: Raw, workflow: WorkflowFact, uids: Collection[str]) -> None:

@@ -64,6 +64,7 @@ def with_job(before: AttemptFact, job: JobFact) -> AttemptFact:
         refusal=before.refusal if before.job and before.job.uid == job.uid else None,
         disrupted=before.disrupted or _shows_disruption(job),
         job_gone=False,
+        pods_listed=before.pods_listed and job.end is not None,
     )
 
 
@@ -106,6 +107,11 @@ def with_refusal(before: AttemptFact, words: str) -> AttemptFact:
     Events live for an hour: where they are silent by now, what they told earlier still holds.
     """
     return replace(before, refusal=words or before.refusal or "")
+
+
+def with_pods_listed(before: AttemptFact) -> AttemptFact:
+    """The attempt once all pods were listed that its Job, which had ended before, still has."""
+    return replace(before, pods_listed=True)
 
 
 def proven_without_job(before: AttemptFact) -> AttemptFact:

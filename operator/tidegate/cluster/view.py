@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 from tidegate.api.identity import AttemptId, WorkflowKey, job_name
 from tidegate.cluster import ports, rows
 from tidegate.cluster.memory import (
+    JobEntry,
     Memory,
     Observer,
     PodEntry,
@@ -322,6 +323,17 @@ class View:
 
     # Proof
 
+    def ended_jobs(self, uids: Collection[str]) -> frozenset[str]:
+        """Those of the Jobs that are there and have ended: no other pod of them can come."""
+        return frozenset(uid for uid in uids if self._ended(uid) is not None)
+
+    def learn_pods_listed(self, job_uid: str) -> None:
+        """A LIST that left after the Job had ended told of its pods; all of them were learned."""
+        entry = self._ended(job_uid)
+        if entry is not None:
+            fact = rows.with_pods_listed(entry.row.attempts[entry.attempt])
+            self._memory.change(entry.row, entry.attempt, fact)
+
     def learn_gone(
         self, workflow_uid: str, attempt: AttemptId, jobs: Collection[str], token: int
     ) -> None:
@@ -345,6 +357,13 @@ class View:
                 memory.drop_pod(pod.uid)
         fact = row.attempts.get(attempt, UNPROVEN)
         memory.change(row, attempt, rows.proven_without_job(fact))
+
+    def _ended(self, job_uid: str) -> JobEntry | None:
+        entry = self._memory.jobs.get(job_uid)
+        if entry is None or not entry.present:
+            return None
+        job = entry.row.attempts[entry.attempt].job
+        return entry if job and job.uid == job_uid and job.end is not None else None
 
     def _without_pod(self, jobs: Mapping[str, AttemptId]) -> Iterator[Podless]:
         for uid, attempt in tuple(jobs.items()):

@@ -38,7 +38,7 @@ class _Cause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unproven:
-    """Nothing is seen of the attempt, which proves nothing."""
+    """Nothing is seen of the attempt, or of its pods, which proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +125,28 @@ def judge(fact: AttemptFact, ref: JobRef) -> Unproven | Live | Verdict:
     success = next((pod for pod in natural if pod.phase == "Succeeded"), None)
     if success is not None:
         return _success(fact, success)
-    if fact.job is not None and _is_success(fact.job, ref):
-        return _success(fact, fact.pods[-1] if fact.pods else fact.last_pod)
+    if fact.job is not None:
+        return _by_its_job(fact, fact.job, ref, natural)
     if natural:
         return _overruled(ref, _from_pod(natural[-1]))
-    if fact.job is not None:
-        if fact.job.end is not None and fact.job.end.stopped:
-            return _overruled(ref, _from_job(fact, fact.job))
-        return _live(fact, None)
     if fact.existence is Existence.GONE or fact.job_gone:
         return _gone(fact, ref)
     return Unproven()
+
+
+def _by_its_job(
+    fact: AttemptFact, job: JobFact, ref: JobRef, natural: list[PodFact]
+) -> Unproven | Live | Verdict:
+    """What became of an attempt of which no pod lives and none succeeded by itself."""
+    if not natural and _may_have_unseen_pod(fact, job):
+        return Unproven()
+    if _is_success(job, ref):
+        return _success(fact, fact.pods[-1] if fact.pods else fact.last_pod)
+    if natural:
+        return _overruled(ref, _from_pod(natural[-1]))
+    if job.end is not None and job.end.stopped:
+        return _overruled(ref, _from_job(fact, job))
+    return _live(fact, None)
 
 
 def _is_success(job: JobFact, ref: JobRef) -> bool:
@@ -146,6 +157,15 @@ def _is_success(job: JobFact, ref: JobRef) -> bool:
     if job.end is None or not job.end.succeeded:
         return False
     return ref.ending is None or job.end.reason != "DeadlineExceeded"
+
+
+def _may_have_unseen_pod(fact: AttemptFact, job: JobFact) -> bool:
+    """Whether a Job has ended of which no pod was ever seen, and nobody asked for one.
+
+    Its record alone would decide, and outputs and what the pod tells of its failure would be lost.
+    """
+    has_record = job.end is not None and (job.end.succeeded or job.end.stopped)
+    return has_record and not fact.pods_listed and not _had_pod(fact, job)
 
 
 def _natural_pods(fact: AttemptFact) -> list[PodFact]:

@@ -145,6 +145,11 @@ class AttemptFact:
 
     Pods of it may still be there, as orphans.
     """
+    pods_listed: bool = False
+    """Proven: a LIST that left after the Job's end was known told of every pod that it still has.
+
+    Until then one that was never seen may be there, as watches of Jobs and pods don't keep step.
+    """
     last_pod: PodFact | None = None
     """The last state of a pod that is gone, for a verdict that it had already reached by itself."""
 

@@ -243,6 +243,23 @@ async def test_a_job_that_is_there_after_all_is_learned(rig: Rig) -> None:
     assert fact.job is not None
 
 
+async def test_a_job_that_ended_before_its_pod_was_seen_is_asked_for_it(rig: Rig) -> None:
+    done = {"type": "Complete", "status": "True", "lastTransitionTime": "2026-11-22T12:01:00Z"}
+    raw = rig.standing()
+    raw["status"] = {"succeeded": 1, "conditions": [done]}
+    rig.view.job_seen(raw)
+    rig.api.pods = [pod(phase="Succeeded")]
+    await rig.hands.prove(rig.workflow, [A])
+    fact = rig.facts.of(A)
+    assert (fact.pods_listed, [one.phase for one in fact.pods]) == (True, ["Succeeded"])
+
+
+async def test_pods_of_a_job_that_runs_on_are_never_all_known(rig: Rig) -> None:
+    rig.view.job_seen(rig.standing())
+    await rig.hands.prove(rig.workflow, [A])
+    assert not rig.facts.of(A).pods_listed
+
+
 async def test_another_job_of_the_same_name_proves_the_same(rig: Rig) -> None:
     rig.view.job_seen(rig.standing())
     rig.view.jobs_listed(rig.view.token(), [])

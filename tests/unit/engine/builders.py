@@ -168,7 +168,9 @@ DEADLINE = job_end("DeadlineExceeded", "Job was active longer than specified dea
 
 
 def present(its_job: JobFact | None = None, *pods: PodFact, **fields: Any) -> AttemptFact:
-    return AttemptFact(Existence.PRESENT, job=its_job, pods=pods, **fields)
+    """All that there is of an attempt: no pod besides ``pods`` is unseen."""
+    known: Json = {"pods_listed": its_job is not None and its_job.end is not None}
+    return AttemptFact(Existence.PRESENT, job=its_job, pods=pods, **known | fields)
 
 
 def gone(**fields: Any) -> AttemptFact:

@@ -45,10 +45,13 @@ class Objects:
         return job
 
     def prove(self, attempts: Iterable[AttemptId]) -> None:
-        """What has no Job here has none; without pods it is gone."""
+        """What has no Job here has none; without pods it is gone. What has one has these pods."""
         for attempt in attempts:
             self.proven.append(attempt)
             known = self.attempts.get(attempt, AttemptFact(Existence.UNPROVEN))
+            if known.job is not None and known.job.end is not None:
+                self.attempts[attempt] = replace(known, pods_listed=True)
+                continue
             existence = Existence.PRESENT if known.pods else Existence.GONE
             self.attempts[attempt] = replace(known, existence=existence, job=None, job_gone=True)
 

@@ -72,6 +72,17 @@ def test_an_attempt_lives_while(fact: AttemptFact) -> None:
     rows(
         {
             "nothing is seen": UNPROVEN,
+            "its Job is Complete and of its pods none was seen": present(
+                job(end=DONE), pods_listed=False
+            ),
+            "its Job is Failed and of its pods none was seen": present(
+                job(end=DEADLINE), pods_listed=False
+            ),
+            "its Job is Complete and only a pod of before it was suspended was seen": present(
+                job(end=DONE, started_at=at(60)),
+                pods_listed=False,
+                last_pod=succeeded_pod(deletion_at=at(9)),
+            ),
             "only a killed pod is seen": present(None, failed_pod(deletion_at=at(9))),
             "even if its last pod had succeeded: the Job may have made another": AttemptFact(
                 Existence.UNPROVEN, last_pod=succeeded_pod()
