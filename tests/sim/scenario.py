@@ -72,7 +72,6 @@ def scenario(seed: int) -> Scenario:
     if chance.random() < 0.1:
         found.forbidden = frozenset({chance.choice(names)})
     if calm:
-        found.weather = _without_late_pods(found.weather)
         return found
     found.takeovers = chance.choice((0, 0, 0, 1, 2))
     found.troubles = chance.choice((0, 0, 1, 2, 5))
@@ -84,15 +83,6 @@ def scenario(seed: int) -> Scenario:
         found.quota_until = chance.choice((5.0, 60.0, 400.0))
     _thematic(found, chance)
     return found
-
-
-def _without_late_pods(weather: Weather) -> Weather:
-    """Where a Job's end overtakes the news of its pod, only the Job's words are left to judge by.
-
-    They don't tell OOMKilled from another exit code 137, so such a history may end otherwise.
-    """
-    slow_kind = "" if weather.slow_kind == POD else weather.slow_kind
-    return replace(weather, slow_kind=slow_kind, lag=min(weather.lag, 0.05))
 
 
 def _thematic(found: Scenario, chance: random.Random) -> None:
