@@ -34,6 +34,8 @@ class Part:
     """Whether it answers now; asked again and again after its start."""
     patience: float = 60.0
     """Seconds within which it must answer after its start."""
+    persistence: float = 0.0
+    """Seconds within which it is started again if it ends: it can't wait for others itself."""
     hint: str = ""
     """What usually helps if it doesn't."""
 
@@ -214,6 +216,9 @@ def _kubelet(layout: Layout) -> Part:
         "kubelet",
         argv,
         well=lambda: api.answers_plainly(layout, "kubelet-health"),
+        # containerd answers before its CRI service does ("server is not initialized yet"), long
+        # before after a reboot; a kubelet that finds it so ends.
+        persistence=60.0,
         hint="it needs root, cgroups it may write and no other kubelet with the same folders",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ NODE = ("kubelet", "kube-proxy")
 SECOND_CHANCE = 0.25
 """Of a part's patience, for one that runs already and doesn't answer."""
 NODE_PATIENCE = 60.0
+PAUSE_BEFORE_ANOTHER_START = 0.5
 
 
 @dataclass(frozen=True)
@@ -178,25 +180,35 @@ def _from_before_reboot(layout: Layout) -> bool:
 def _start(layout: Layout, names: Iterable[str], step: Step) -> None:
     known = {part.name: part for part in parts.all_parts(layout)}
     for name in names:
-        _start_part(layout, known[name], step)
+        start_part(layout, known[name], step)
 
 
-def _start_part(layout: Layout, part: Part, step: Step) -> None:
+def start_part(layout: Layout, part: Part, step: Step) -> None:
     """Start a part unless it runs and answers; one that runs and doesn't is started anew."""
     step.doing(f"starting {part.name}")
     running = _alive(layout, [part.name])
     if running and processes.wait_until(part.well, part.patience * SECOND_CHANCE):
         return
     processes.stop(running)
+    persistent_until = time.monotonic() + part.persistence
+    while not _launch(layout, part):
+        if time.monotonic() >= persistent_until:
+            message = f"{part.name} ended right after its start"
+            raise ClusterError(message, log=parts.log_file(layout, part.name), remedy=part.hint)
+        step.doing(f"starting {part.name} again, as it ended right after its start")
+        time.sleep(PAUSE_BEFORE_ANOTHER_START)
+
+
+def _launch(layout: Layout, part: Part) -> bool:
+    """Start a part and wait until it answers; whether it still runs by then."""
     log = parts.log_file(layout, part.name)
     started = processes.start_detached(part.argv, log, parts.environment())
     started.save(parts.pid_file(layout, part.name))
     fine = processes.wait_until(lambda: not started.alive or part.well(), part.patience)
-    if not started.alive:
-        raise ClusterError(f"{part.name} ended right after its start", log=log, remedy=part.hint)
-    if not fine:
+    if started.alive and not fine:
         message = f"{part.name} doesn't answer within {part.patience:.0f} s"
         raise ClusterError(message, log=log, remedy=part.hint)
+    return started.alive
 
 
 def _answer_name_lookups(layout: Layout) -> None:
