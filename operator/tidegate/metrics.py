@@ -220,6 +220,11 @@ def record_api_request(verb: str, resource: str, code: str, seconds: float | Non
         _API_DURATION.labels(verb, resource).observe(seconds)
 
 
+def expect_watch(resource: str) -> None:
+    """A watch of ``resource`` will be opened; from now on its restarts are told, none so far."""
+    _WATCH_RESTARTS.labels(resource)
+
+
 def record_watch_restart(resource: str) -> None:
     """A watch of ``resource`` is opened again."""
     _WATCH_RESTARTS.labels(resource).inc()

@@ -167,6 +167,7 @@ class Reflector:
         """When it last heard of the server or tried to."""
         self.lister = lister
         self._failures = 0
+        metrics.expect_watch(resource)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
