@@ -24,7 +24,8 @@ from tidegate import errors
 from tidegate.cluster import ports
 
 _T = TypeVar("_T")
-WRITES = ("create_job", "patch_job", "delete_job", "delete_pod", "patch_status", "delete_workflow")
+WRITES = ("create_job", "patch_job", "delete_job", "delete_pod", "patch_status", "delete_workflow",
+          "create_log", "patch_log")  # fmt: skip
 
 
 @dataclass(slots=True)

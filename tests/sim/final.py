@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from tests.sim.data import wrong_outputs
 from tests.sim.invariants import Invariants
 from tests.sim.keeping import ended_well
+from tests.sim.logs import wrong_logs
 from tests.sim.store import JOB, POD, WORKFLOW, Raw, controller_uid, is_deleting
 from tidegate.api.spec import JobRetention
 from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
@@ -27,6 +28,8 @@ _MAX_DISRUPTIONS = 10
 def final_violations(checks: Invariants, *, lost_for_good: bool) -> Iterator[str]:
     """What is wrong with the cluster at the end of a history."""
     owners = set()
+    if not lost_for_good:
+        yield from wrong_logs(checks.store)
     for raw in checks.store.all(WORKFLOW):
         owners.add(raw["metadata"]["uid"])
         if is_deleting(raw):

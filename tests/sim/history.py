@@ -167,7 +167,7 @@ class History:
 
     def _stay_idle(self) -> None:
         """Nothing is left to do: neither looking again nor a restart leads to a write."""
-        writes = self.faults.writes
+        writes = self._writes()
         self.faults.budget = 0
         last = self.operators[-1]
         last.wake_all()
@@ -176,8 +176,11 @@ class History:
         last.kill()
         self.start_operator()
         self._live()
-        if self.faults.writes != writes:
-            self.checks.say(f"{self.faults.writes - writes} writes although all was done")
+        if self._writes() != writes:
+            self.checks.say(f"{self._writes() - writes} writes although all was done")
+
+    def _writes(self) -> int:
+        return self.faults.writes + sum(one.log_faults.writes for one in self.operators)
 
     def _close(self) -> None:
         for operator in self.operators:

@@ -6,10 +6,12 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from tests.sim.api import Faults, SimApi
 from tests.sim.clock import EPOCH
 from tests.sim.garbage import Collector
+from tests.sim.logs import FAULTS, SimLogs
 from tests.sim.premises import unfounded
 from tests.sim.store import JOB, NAMESPACE, POD, WORKFLOW, Raw
 from tests.sim.watch import Stream, Weather
@@ -20,11 +22,13 @@ from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.cluster.book import Book
 from tidegate.cluster.gate import Gate
 from tidegate.cluster.hands import Hands
+from tidegate.cluster.log_writer import Writer
+from tidegate.cluster.recorder import Recorder
 from tidegate.cluster.view import Podless, View, Wake
 from tidegate.engine.model import Note, Observation, Plan
 from tidegate.errors import ApiError
 from tidegate.facts.event import refusal
-from tidegate.facts.model import Facts, WorkflowFact
+from tidegate.facts.model import AttemptFact, Facts, WorkflowFact
 from tidegate.reconcile import Reconciler
 from tidegate.reconcile import World as Ports
 
@@ -93,6 +97,14 @@ class Watched(Reconciler):
         return planned
 
 
+_T = TypeVar("_T")
+
+
+async def _inline(work: Callable[[], _T]) -> _T:
+    """There are no threads in virtual time."""
+    return work()
+
+
 class Operator:
     """One process, from its start to its death."""
 
@@ -115,14 +127,20 @@ class Operator:
         self._refusals: dict[str, float] = {}
         self._gate_polled = False
         self._chance: random.Random = world.time.chance(name)
-        self.view = View()
+        self.view = View(observe=self._observe)
         self._gate = Gate(self.view, world.time)
         self._api = SimApi(world, collector, faults, self)
         hands = Hands(self._api, self.view, self._gate, world.time, self.wake)
         book = Book(self._api, self.view, self.wake)
         self.teller = Told()
+        self.log_faults = Faults(world.time.chance(f"logs of {name}"), 0.1, FAULTS, faults.budget)
+        logs = SimLogs(world, collector, self.log_faults, self)
+        self._recorder = Recorder(
+            logs, (self.view, self, self.teller, world.time), writer=Writer(logs, _inline)
+        )
+        self._recording: asyncio.Task[None] | None = None
         self._reconciler = Watched(
-            Ports(self.view, self._gate, hands, book, self.teller, self, world.time)
+            Ports(self.view, self._gate, hands, book, self.teller, self._recorder, self, world.time)
         )
         self._reconciler.say = self._unfounded
         self.streams = [
@@ -141,6 +159,9 @@ class Operator:
             for kind, (seen, gone, listed) in entrances.items()
         }
 
+    def _observe(self, uid: str, before: AttemptFact, after: AttemptFact) -> None:
+        self._recorder.observe(uid, before, after)
+
     def begin(self) -> None:
         """Fresh lists, then everything is looked at."""
         self._world.trace.add(self.name, "starts")
@@ -154,6 +175,7 @@ class Operator:
         if self._leads or self.dead or not all(stream.synced for stream in self.streams):
             return
         self._leads = True
+        self._recording = self._world.time.loop.create_task(self._recorder.run())
         for key in tuple(self.view.keys()):
             self.wake(Wake(key, hot=False))
 
@@ -292,4 +314,7 @@ class Operator:
             stream.close()
         for task in self._tasks.values():
             task.cancel()
+        if self._recording is not None:
+            self._recording.cancel()
+        self._recorder.stop()
         self.on_death(self)

@@ -19,6 +19,7 @@ Listener = Callable[[str, str, Raw, Raw | None], None]
 
 NAMESPACE = "sim"
 WORKFLOW, JOB, POD = "Workflow", "Job", "Pod"
+CONFIG_MAP = "ConfigMap"
 TRACKING = "batch.kubernetes.io/job-tracking"
 FOREGROUND = "foregroundDeletion"
 _UNLOCKED = (
@@ -78,6 +79,7 @@ class Store:
     def __init__(self, time: Time) -> None:
         self._time = time
         self._objects: dict[str, dict[str, Raw]] = {WORKFLOW: {}, JOB: {}, POD: {}}
+        self._objects[CONFIG_MAP] = {}
         self.version = 100
         """The latest resourceVersion that was given."""
         self._uids = 0

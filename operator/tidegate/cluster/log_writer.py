@@ -71,6 +71,12 @@ class Task:
         """The run that is told of."""
         return self.snapshot.status.run
 
+    @property
+    def is_over(self) -> bool:
+        """Whether that run has ended."""
+        phase = self.snapshot.status.phase
+        return phase is not None and phase.is_final
+
 
 class Written(NamedTuple):
     """What became of it."""
@@ -128,7 +134,8 @@ class Writer:
         found = list(tails.ended(task.snapshot.workflow, task.snapshot.status, task.facts))
         settled = frozenset(one.key for one in found)
         digest = await self._offload(lambda: digest_of(as_stored(task.snapshot.status)))
-        if mark is not None and (mark.run > run or (mark.run, mark.status) == (run, digest)):
+        told = mark is not None and (mark.run, mark.status) == (run, digest)
+        if told or stored.volume.outdates(run, over=task.is_over):
             return Written(settled, pending=False, lost=())
         room = _room(mark) if mark is not None and mark.run == run else None
         kept = stored.volume.tails(run)
@@ -291,6 +298,7 @@ def _section(
     return Section(
         run=run,
         status="",
+        over=task.is_over,
         tails=known,
         images=images,
         ended={one.key: one.at for one in found if one.at is not None},

@@ -127,7 +127,17 @@ class Recorder:
             if not work or _now() >= until:
                 break
             await asyncio.wait(work, timeout=until - _now(), return_when=asyncio.FIRST_COMPLETED)
-        for task in work:
+        self.stop()
+
+    def stop(self) -> None:
+        """Write nothing more; all of it can be found out and written by others."""
+        self._works_since = None
+        for entry in self._entries.values():
+            if entry.timer is not None:
+                entry.timer.cancel()
+            if entry.task is not None:
+                entry.task.cancel()
+        for task in self._early.tasks:
             task.cancel()
 
     async def _catch_up(self) -> None:

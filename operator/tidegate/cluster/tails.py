@@ -165,12 +165,15 @@ def _pod(fact: AttemptFact | None) -> PodFact | None:
 
 
 def _ran(fact: AttemptFact | None, reason: str) -> bool:
-    if fact is None or not (fact.pods or fact.last_pod or fact.job):
-        return reason not in _WITHOUT_POD
-    if fact.pods or fact.last_pod:
-        pods = (*fact.pods, *([fact.last_pod] if fact.last_pod else ()))
+    """Whether a container of the attempt ever ran, as far as known."""
+    pods = () if fact is None else (*fact.pods, *((fact.last_pod,) if fact.last_pod else ()))
+    if pods:
         return any(pod.any_started for pod in pods)
-    return False
+    end = fact.job.end if fact is not None and fact.job is not None else None
+    if fact is not None and fact.job is not None:
+        had_pod = end is not None and (end.succeeded or fact.job.failed > 0)
+        return had_pod and reason not in _WITHOUT_POD
+    return reason not in _WITHOUT_POD
 
 
 class _Lines:

@@ -34,6 +34,8 @@ class Mark:
     """The run that its last section is of."""
     status: str = ""
     """Digest of the status that was rendered; empty while tails are still to come."""
+    over: bool = False
+    """Whether that was the run's end: nothing that was recorded before takes its place."""
     start: int = 0
     """Characters of the text that are of earlier runs."""
     room: str = ""
@@ -107,6 +109,12 @@ class Volume:
         known = ((key, image) for image, keys in lists.items() for key in keys)
         return {k: v for k, v in known if isinstance(k, str) and k.startswith(f"{run}.")}
 
+    def outdates(self, run: int, *, over: bool) -> bool:
+        """Whether what a paused process would tell of ``run`` is older than what stands here."""
+        if self.mark is None or self.mark.run != run or run == 0:
+            return self.mark is not None and self.mark.run > run
+        return self.mark.over and not over
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -115,6 +123,8 @@ class Section:
     run: int
     status: str
     """Digest of the status; empty while tails are still to come."""
+    over: bool
+    """Whether the run has ended."""
     tails: Mapping[str, Tail]
     images: Mapping[str, str]
     ended: Mapping[str, datetime]
@@ -143,7 +153,7 @@ def composed(before: Volume, section: Section, limit: int = LIMIT) -> Volume:
             "\nThe oldest tails had no room here: those of attempts that had ended by "
             f"{until[:19].replace('T', ' ')} UTC are left out.\n"
         )
-    mark = Mark(section.run, section.status, len(earlier), until)
+    mark = Mark(section.run, section.status, section.over, len(earlier), until)
     return Volume(mark, {**whole, **kept})
 
 
