@@ -272,7 +272,7 @@ def test_a_malformed_vote_is_told_once_with_what_was_expected(run: Run) -> None:
 
 
 @pytest.mark.runs(
-    "nodes: [{name: a, script: 'true'}, {name: gate, dependsOn: [a], checkpoint: {message: Go?}}]",
+    "nodes: [{name: a, script: 'true'}, {name: gate, dependsOn: [a], checkpoint: {message: Now}}]",
     annotations={"checkpoint.tidegate.dev/gate": "approve by tidegate-admin"},
 )
 def test_a_vote_that_stood_there_before_the_question_does_not_answer_it(run: Run) -> None:
