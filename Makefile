@@ -97,8 +97,9 @@ kubeconfig: setup ## print the path of that cluster's kubeconfig
 image: setup ## build the operator's image with whatever engine there is
 	@$(PY) -m tests.cluster build-image
 
-crds: setup ## generate the CRD from the models
+crds: setup ## generate the CRD from the models, and the chart's admission policies
 	$(PY) -m tidegate.api.crd
+	$(PY) -m tidegate.policies.chart
 
 LOCK = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 lock: setup ## lock the requirements anew (LOCK_ARGS=--upgrade for newer versions)

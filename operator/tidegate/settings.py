@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """The folder with ``tls.crt`` and ``tls.key`` of the validating webhook; empty for none."""
     webhook_port: _PORT = 8443
     """Where the webhook is served, if it is."""
+    require_verified_votes: bool = False
+    """Whether votes count only if the API server is known to have checked them."""
     job_burst: int = Field(default=50, ge=1, le=1000)
     """Jobs that may be created at once."""
     job_rate: float = Field(default=20.0, gt=0, le=1000)

@@ -9,17 +9,22 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 from kubernetes.client import Configuration
 from kubernetes.config import load_kube_config
+from urllib3 import HTTPHeaderDict
 
 Object = dict[str, Any]
 
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 GROUPS = {
     "workflows": "/apis/tidegate.dev/v1alpha1",
     "jobs": "/apis/batch/v1",
@@ -27,6 +32,10 @@ GROUPS = {
     "leases": "/apis/coordination.k8s.io/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",
     "clusterroles": "/apis/rbac.authorization.k8s.io/v1",
+    "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "clusterrolebindings": "/apis/rbac.authorization.k8s.io/v1",
+    "validatingadmissionpolicies": "/apis/admissionregistration.k8s.io/v1",
+    "validatingadmissionpolicybindings": "/apis/admissionregistration.k8s.io/v1",
 }
 PATIENCE = 30.0
 RECONNECT = 0.2
@@ -77,7 +86,8 @@ class Client:
         load_kube_config(str(kubeconfig), client_configuration=settings, persist_config=False)
         self._host = settings.host.rstrip("/")
         token = settings.get_api_key_with_prefix("authorization") or ""
-        self._headers = {"Authorization": token} if token else {}
+        self._headers = HTTPHeaderDict({"Authorization": token} if token else {})
+        self._always: dict[str, str] = {}
         self._pool = urllib3.PoolManager(
             num_pools=4,
             maxsize=16,
@@ -87,6 +97,20 @@ class Client:
             key_file=settings.key_file,
             retries=False,
         )
+
+    def impersonating(self, user: str, groups: tuple[str, ...] = ()) -> Client:
+        """Return a client that asks as somebody else."""
+        other = copy(self)
+        other._headers = HTTPHeaderDict({**self._headers, "Impersonate-User": user})
+        for group in groups:
+            other._headers.add("Impersonate-Group", group)
+        return other
+
+    def dry_running(self) -> Client:
+        """Return a client whose writes are only tried: ``--dry-run=server``."""
+        other = copy(self)
+        other._always = {"dryRun": "All"}
+        return other
 
     def get(self, resource: str, namespace: str, name: str) -> Object:
         """Return one object."""
@@ -125,17 +149,21 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Object | None = None,
+        body: Object | list[Object] | None = None,
         parameters: Mapping[str, str] | None = None,
+        patch_type: str = MERGE_PATCH,
     ) -> Object:
         """Send one request; raise ApiError for an answer of 400 or above."""
-        kind = MERGE_PATCH if method == "PATCH" else "application/json"
+        headers = HTTPHeaderDict(self._headers)
+        if body is not None:
+            headers["Content-Type"] = patch_type if method == "PATCH" else "application/json"
+        given = {**(parameters or {}), **(self._always if method != "GET" else {})}
+        query = f"?{urlencode(given)}" if given else ""
         answer = self._pool.request(
             method,
-            self._host + path,
-            fields=parameters if body is None else None,
+            self._host + path + query,
             body=None if body is None else json.dumps(body),
-            headers={**self._headers, **({"Content-Type": kind} if body is not None else {})},
+            headers=headers,
             timeout=PATIENCE,
         )
         found: Object = _decoded(answer.data)

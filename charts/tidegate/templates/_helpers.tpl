@@ -37,6 +37,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* The accounts that the policies know as operators, as a JSON list. */}}
+{{- define "tidegate.operators" -}}
+{{- $own := printf "%s:%s" .Release.Namespace (include "tidegate.serviceAccount" .) -}}
+{{- $accounts := list -}}
+{{- range prepend .Values.policies.operators $own | uniq -}}
+{{- $accounts = append $accounts (printf "system:serviceaccount:%s" .) -}}
+{{- end -}}
+{{- toJson $accounts -}}
+{{- end -}}
+
+{{/* Whether votes that nobody is known to have checked are ignored. */}}
+{{- define "tidegate.requireVerifiedVotes" -}}
+{{- $asked := .Values.policies.requireVerifiedVotes -}}
+{{- ternary .Values.policies.install $asked (kindIs "invalid" $asked) -}}
+{{- end -}}
+
 {{- define "tidegate.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}

@@ -35,6 +35,7 @@ from tidegate.cluster.lags import Lags
 from tidegate.cluster.lease import Elector, Leadership, LeaseTimes
 from tidegate.cluster.log_store import HttpLogStore
 from tidegate.cluster.memory import Wake
+from tidegate.cluster.policies import Policies, PolicyWatch
 from tidegate.cluster.queue import Queue
 from tidegate.cluster.recorder import Recorder
 from tidegate.cluster.refusals import Refusals
@@ -69,7 +70,9 @@ class Process:
         clock = SystemClock()
         api = KubeApi(client)
         self._clock, self._lags = clock, Lags()
-        self._view = View(excluded(settings), self._observe)
+        policies = Policies(clock, self._who_waits, required=settings.require_verified_votes)
+        self._view = View(excluded(settings), self._observe, policies.fact)
+        self._policies = PolicyWatch(client, policies, self._wake)
         self._queue = Queue(clock)
         self._gate = Gate(
             self._view,
@@ -177,6 +180,7 @@ class Process:
     def _parts(self) -> list[Coroutine[Any, Any, None]]:
         return [
             *(reflector.run() for reflector in self._sources.reflectors),
+            self._policies.run(),
             self._follow_workflows(),
             self._sources.list_workflows_every(self._settings.resync_interval),
             self._note_synced(),
@@ -199,6 +203,7 @@ class Process:
 
     async def _note_synced(self) -> None:
         await self._sources.synced()
+        await self._policies.synced()
         self._synced.set()
         log.info("everything is listed")
         await asyncio.Future()
@@ -209,6 +214,7 @@ class Process:
         self._lags.begin(self._clock.now())
         await self._synced.wait()
         await self._sources.resync(self._gained_at)
+        await self._policies.resync(self._gained_at)
         for key in tuple(self._view.keys()):
             self._queue.add(key)
         log.info("working on %d Workflows", len(self._queue))
@@ -237,6 +243,9 @@ class Process:
     def _observe(self, workflow_uid: str, before: AttemptFact, after: AttemptFact) -> None:
         self._lags.observe(workflow_uid, before, after)
         self._recorder.observe(workflow_uid, before, after)
+
+    def _who_waits(self) -> list[Wake]:
+        return self._view.waiting()
 
     def _wake(self, wake: Wake) -> None:
         self._queue.add(wake.key, hot=wake.hot)

@@ -18,7 +18,7 @@ from tidegate.cluster.client import Client, Request, error_of_event
 from tidegate.cluster.guard import patiently
 from tidegate.cluster.memory import Wake, version_number
 from tidegate.cluster.ports import Raw
-from tidegate.errors import ApiError, TryAgain
+from tidegate.errors import ApiError, Forbidden, NotFound, TryAgain
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ _WATCH_LASTS = (240, 360)
 """Seconds after which the server is asked to end a watch; spread, so that they don't all end."""
 _TOO_SHORT = 1.0
 """Seconds; a watch that ended earlier and told nothing has failed."""
+_REFUSED = (30.0, 60.0)
+"""Seconds before what may not be read, or isn't there at all, is asked for again."""
 _BACKOFF = (0.2, 20.0)
 """Seconds before a failed watch or list is tried again: at first, and at most."""
 
@@ -100,6 +102,7 @@ class Lister:
         *,
         namespace: str | None = None,
         selector: str = "",
+        fields: str = "",
     ) -> None:
         self.namespace = namespace
         self.listed_since = float("-inf")
@@ -109,7 +112,8 @@ class Lister:
         self._transport = transport
         self._sink = sink
         self._wake = wake
-        self._query = {"labelSelector": selector} if selector else {}
+        selectors = {"labelSelector": selector, "fieldSelector": fields}
+        self._query = {key: value for key, value in selectors.items() if value}
 
     async def sync(self) -> str:
         """Replace what the view holds by a quorum list; returns the list's resourceVersion.
@@ -159,7 +163,13 @@ class Lister:
 class Reflector:
     """One kind in one namespace, or everywhere, followed for ever."""
 
-    def __init__(self, resource: str, lister: Lister) -> None:
+    def __init__(
+        self,
+        resource: str,
+        lister: Lister,
+        refused: Callable[[ApiError], list[Wake]] | None = None,
+    ) -> None:
+        """``refused``: told that it may not be read, or isn't there, in place of the log."""
         self.resource = resource
         self.synced = asyncio.Event()
         """Set once everything was listed."""
@@ -167,6 +177,7 @@ class Reflector:
         """When it last heard of the server or tried to."""
         self.lister = lister
         self._failures = 0
+        self._refused = refused
         metrics.expect_watch(resource)
 
     async def run(self) -> None:
@@ -180,7 +191,7 @@ class Reflector:
                     self.synced.set()
                 version = await self._watch(version)
             except ApiError as error:
-                if error.status == _GONE:
+                if error.status == _GONE or self._is_refused(error):
                     version = ""
                 await self._pause(error)
             except Exception:
@@ -203,7 +214,7 @@ class Reflector:
                     version = raw["metadata"]["resourceVersion"]
                     self.lister.event(kind, raw)
         except ApiError as error:
-            if error.status == _GONE:
+            if error.status == _GONE or self._is_refused(error):
                 raise
             await self._pause(error)
         else:
@@ -211,7 +222,15 @@ class Reflector:
                 await self._pause(TryAgain("the server ended the watch at once"))
         return version
 
+    def _is_refused(self, error: ApiError) -> bool:
+        return self._refused is not None and isinstance(error, Forbidden | NotFound)
+
     async def _pause(self, error: ApiError | None) -> None:
+        if error is not None and self._refused is not None and self._is_refused(error):
+            self.lister.take(self._refused(error))
+            self.synced.set()
+            await asyncio.sleep(random.uniform(*_REFUSED))  # noqa: S311 - only spread
+            return
         first, most = _BACKOFF
         seconds = min(most, first * 2.0**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311
         self._failures = min(self._failures + 1, 10)

@@ -21,6 +21,7 @@ from tidegate.facts.model import (
     PodFact,
     WorkflowFact,
 )
+from tidegate.facts.raw import mapping
 
 _DISRUPTION = "DisruptionTarget"
 LIVE_PHASES = frozenset({"Running", "Waiting", "Suspended"})
@@ -226,6 +227,14 @@ class Row:
     def version(self) -> str:
         """``metadata.resourceVersion`` of what was seen last; empty where nothing was."""
         return self._fact.resource_version if self._fact else ""
+
+    @property
+    def waits_for_people(self) -> bool:
+        """Whether a node of a run that is on waits for an answer, or to be allowed to ask."""
+        if self._fact is None or self.phase not in LIVE_PHASES:
+            return False
+        nodes = mapping(self._fact.status.get("nodes")).values()
+        return any(mapping(node).get("phase") == "Waiting" for node in nodes)
 
     @property
     def fact(self) -> WorkflowFact | None:

@@ -6,7 +6,7 @@ belong. Whatever is older than what is known of the same object is ignored. Noth
 absence except ``learn_gone``.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -25,7 +25,7 @@ from tidegate.cluster.memory import (
 )
 from tidegate.cluster.rows import Row
 from tidegate.facts.job import job_fact
-from tidegate.facts.model import UNPROVEN, Facts, JobFact, WorkflowFact
+from tidegate.facts.model import NO_POLICY, UNPROVEN, Facts, JobFact, PolicyFact, WorkflowFact
 from tidegate.facts.pod import pod_fact
 from tidegate.facts.raw import Raw, workflow_key
 from tidegate.facts.workflow import workflow_fact
@@ -53,9 +53,15 @@ class View:
     returned Workflows on.
     """
 
-    def __init__(self, excluded: Collection[str] = (), observe: Observer | None = None) -> None:
+    def __init__(
+        self,
+        excluded: Collection[str] = (),
+        observe: Observer | None = None,
+        policies: Callable[[], PolicyFact] = lambda: NO_POLICY,
+    ) -> None:
         self._excluded = frozenset(excluded)
         self._memory = Memory(observe)
+        self._policies = policies
         self._tick = 0
 
     # What the reconcile loop asks
@@ -71,11 +77,17 @@ class View:
         return Facts(
             attempts=dict(row.attempts) if row else {},
             namespace_excluded=workflow.key.namespace in self._excluded,
+            policies=self._policies(),
         )
 
     def keys(self) -> Iterable[WorkflowKey]:
         """Every Workflow that is known."""
         return tuple(self._memory.uids)
+
+    def waiting(self) -> list[Wake]:
+        """The Workflows whose run waits for people, or for the policies that check their votes."""
+        known = (self._memory.rows[uid] for uid in self._memory.uids.values())
+        return [Wake(row.key, hot=False) for row in known if row.waits_for_people]
 
     # What gate, hands, metrics and the reader of refusals ask
 

@@ -10,6 +10,7 @@ from tidegate.app.process import Process
 from tidegate.app.sources import Sources
 from tidegate.cluster.access import Access
 from tidegate.cluster.client import Client
+from tidegate.cluster.policies import PolicyWatch
 from tidegate.engine.model import Note, NoteKind
 from tidegate.facts.workflow import workflow_fact
 from tidegate.settings import Settings
@@ -65,10 +66,14 @@ async def test_who_takes_over_is_healthy_while_it_lists(
     async def resync(_: Sources, _since: float) -> None:
         await listed.wait()
 
+    async def nothing_to_list(_: PolicyWatch, _since: float) -> None:
+        pass
+
     async def nothing(_: Any) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Sources, "resync", resync)
+    monkeypatch.setattr(PolicyWatch, "resync", nothing_to_list)
     monkeypatch.setattr(process._dispatcher, "run", lambda: nothing(None))
     process._queue.add(KEY)
     process._queue.last_taken -= HOURS

@@ -13,7 +13,13 @@ from tidegate.settings import Settings
 
 DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
-CLUSTER_SCOPED = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+CLUSTER_SCOPED = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
 
 
 def of_kind(objects: list[Manifest], kind: str) -> list[Manifest]:
@@ -104,6 +110,7 @@ def test_the_settings_of_a_plain_install(render: Render) -> None:
         "TIDEGATE_JOB_BURST": "50",
         "TIDEGATE_JOB_RATE": "20",
         "TIDEGATE_UNSTARTED_JOBS": "20",
+        "TIDEGATE_REQUIRE_VERIFIED_VOTES": "true",
     }
 
 
@@ -122,7 +129,8 @@ def test_the_operator_takes_these_settings(render: Render, monkeypatch: pytest.M
 def test_cluster_wide_rights_are_a_cluster_role(render: Render) -> None:
     objects = render()
     assert {role["metadata"]["name"] for role in of_kind(objects, "Role")} == {"tidegate-lease"}
-    assert the(objects, "ClusterRoleBinding")["roleRef"]["name"] == "tidegate"
+    bound = {b["roleRef"]["name"] for b in of_kind(objects, "ClusterRoleBinding")}
+    assert bound == {"tidegate", "tidegate-policies"}
 
 
 def test_a_list_of_namespaces_needs_no_cluster_role_of_the_operators_own(render: Render) -> None:
@@ -131,9 +139,10 @@ def test_a_list_of_namespaces_needs_no_cluster_role_of_the_operators_own(render:
     for kind in ("Role", "RoleBinding"):
         places = {o["metadata"]["namespace"] for o in of_kind(objects, kind)}
         assert places == {"team-a", "team-b", "tidegate-system"}
-    assert not of_kind(objects, "ClusterRoleBinding")
-    users = {role["metadata"]["name"] for role in of_kind(objects, "ClusterRole")}
-    assert users == {"tidegate-view", "tidegate-edit"}
+    bound = {b["roleRef"]["name"] for b in of_kind(objects, "ClusterRoleBinding")}
+    assert bound == {"tidegate-policies"}, "to read them by name"
+    users = {role["metadata"]["name"] for role in of_kind(objects, "ClusterRole")} - bound
+    assert users == {"tidegate-view", "tidegate-edit", "tidegate-approve"}
     assert {s["namespace"] for b in of_kind(objects, "RoleBinding") for s in b["subjects"]} == {
         "tidegate-system"
     }
@@ -200,7 +209,12 @@ def test_the_readme_gives_a_reason_for_every_right(render: Render) -> None:
         for verb in verbs.split(",")
     }
     objects = render()
-    rights = allowed(the(objects, "ClusterRole")) | allowed(the(objects, "Role", "tidegate-lease"))
+    own = (
+        ("ClusterRole", "tidegate"),
+        ("Role", "tidegate-lease"),
+        ("ClusterRole", "tidegate-policies"),
+    )
+    rights = {right for place in own for right in allowed(the(objects, *place))}
     assert rights - rows == set(), "rights without a reason"
     assert {row for row in rows if row[0] in {r for r, _ in rights}} - rights == set()
 
@@ -212,6 +226,7 @@ def test_switches_take_things_away(render: Render) -> None:
         podDisruptionBudget={"enabled": False},
         metrics={"service": {"enabled": False}},
         crds={"install": False},
+        policies={"install": False},
     )
     assert {found["kind"] for found in objects} == {"Deployment"}
     assert the(objects, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "mine"

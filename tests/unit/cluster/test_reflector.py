@@ -85,6 +85,7 @@ def event(kind: str, version: int) -> Raw:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BACKOFF", (0.0, 0.0))
+    monkeypatch.setattr(module, "_REFUSED", (0.0, 0.0))
 
 
 Follow = Callable[..., Any]
@@ -173,6 +174,33 @@ async def test_a_bug_in_handling_leads_to_a_new_list(follow: Follow) -> None:
     sink.fails = True
     _, sink, _ = await follow([page("10", job(1)), page("11", job(1))], [], sink)
     assert sink.heard[-1][0] == "settled"
+
+
+async def test_what_may_not_be_read_is_told_and_asked_for_from_the_start() -> None:
+    forbidden = from_status(403, "Forbidden", "no right")
+    missing = from_status(404, "NotFound", "no such API")
+    transport = FakeTransport([missing, page("10", job(1)), page("20")], [[forbidden]])
+    told: list[ApiError] = []
+    woken: list[Wake] = []
+
+    def refused(error: ApiError) -> list[Wake]:
+        told.append(error)
+        return [WAKE]
+
+    lister = Lister(transport, FakeSink(), woken.append, fields="metadata.name=a")
+    reflector = Reflector("policies", lister, refused)
+    task = asyncio.create_task(reflector.run())
+    async with asyncio.timeout(5):
+        await reflector.synced.wait()
+        assert told == [missing], "synced by a refusal, too"
+        await transport.exhausted.wait()
+    task.cancel()
+    assert told == [missing, forbidden]
+    assert len(woken) == 3
+    assert [query.get("resourceVersion") for query in transport.queries] == [
+        None, None, "10", None, "20",
+    ]  # fmt: skip
+    assert {query["fieldSelector"] for query in transport.queries} == {"metadata.name=a"}
 
 
 async def test_a_list_besides_the_watch() -> None:

@@ -11,7 +11,7 @@ from tests.unit.cluster.objects import (
 )
 from tidegate.api.identity import AttemptId, WorkflowKey
 from tidegate.cluster.view import View, Wake
-from tidegate.facts.model import AttemptFact, Existence
+from tidegate.facts.model import AttemptFact, Existence, PolicyFact
 
 CALM, HOT = [Wake(KEY, hot=False)], [Wake(KEY, hot=True)]
 
@@ -373,6 +373,31 @@ def test_a_job_that_was_suspended_and_resumed_is_owed_another_pod(view: View) ->
     assert list(view.podless()) == []
     view.job_seen(job(6, status={"startTime": "2026-11-22T12:05:00Z"}))
     assert [one.job_uid for one in view.podless()] == ["job-1"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "node", "waits"),
+    [
+        ("Waiting", "Waiting", True),
+        ("Running", "Waiting", True),
+        ("Suspended", "Waiting", True),
+        ("Running", "Running", False),
+        ("Failed", "Waiting", False),
+        ("", "Waiting", False),
+    ],
+)
+def test_who_waits_for_people(view: View, phase: str, node: str, *, waits: bool) -> None:
+    view.workflow_seen(workflow(5, status={"phase": phase, "nodes": {"a": {"phase": node}}}))
+    assert view.waiting() == (CALM if waits else [])
+
+
+def test_what_is_known_of_the_policies_is_a_fact() -> None:
+    told = PolicyFact("f", settled=True)
+    view = View(policies=lambda: told)
+    view.workflow_seen(workflow())
+    fact = view.workflow(KEY)
+    assert fact is not None
+    assert view.facts(fact).policies is told
 
 
 def test_a_deleted_object_that_was_never_seen_is_no_trouble(view: View) -> None:
