@@ -162,6 +162,7 @@ def test_every_setting_is_listed_with_its_default() -> None:
             continue
         shown = ",".join(default) if isinstance(default, tuple) else f"{default}"
         shown = f"{default:g}" if isinstance(default, float) else shown
+        shown = shown.lower() if isinstance(default, bool) else shown
         assert f"`{shown}` |" in told[f"TIDEGATE_{name.upper()}"], name
 
 
