@@ -118,7 +118,7 @@ class Vote(StatusModel):
     comment: str | None = None
     """What the voter had to say."""
     inputs: dict[str, str] = Field(default_factory=dict, exclude_if=_is_empty)
-    """The values that the vote gave, by their names."""
+    """The values that an approval gave, or that stand in for them, by their names."""
     text: str = ""
     """The annotation's value, as it was."""
 
@@ -174,7 +174,7 @@ class NodeStatus(StatusModel):
     covers: str | None = None
     """Hash of what the checkpoint's decision covers: itself, all before and all behind it."""
     seen: tuple[str, ...] = ()
-    """Digests of the votes that were looked at, at most 64."""
+    """The votes that were looked at, at most 64: digest, key and beginning of each."""
     votes: tuple[Vote, ...] = ()
     """The votes that were counted, oldest first, at most 20."""
 
