@@ -25,6 +25,7 @@ from tidegate.engine.reasons import Reason
 from tidegate.engine.sources import MissingValueError, has_all_sources
 from tidegate.engine.step import NodeStep, Role
 from tidegate.engine.votes import (
+    MAX_SEEN,
     MAX_STANDING,
     VoteText,
     ignored,
@@ -88,7 +89,10 @@ def _step_closed(name: str, node: NodeStatus, role: Role, context: Context) -> N
         words = approval.policy_missing(name, policies)
         return NodeStep(_held(node, Reason.POLICY_MISSING, words), wake_at=policies.wake_at)
     if len(votes) > MAX_STANDING:
+        # What was looked at may be removed by anybody, says the admission policy.
         words = approval.too_many_votes(name, context.workflow.key, votes)
+        looked_at = tuple(vote.entry for vote in votes[:MAX_SEEN])
+        node = node if node.seen == looked_at else update(node, seen=looked_at)
         return NodeStep(_held(node, Reason.TOO_MANY_VOTES, words))
     return _opened(name, node, role, context, question)
 

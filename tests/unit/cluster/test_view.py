@@ -51,6 +51,11 @@ def test_annotations_are_urgent(view: View) -> None:
     assert view.workflow_seen(workflow(2, annotations={"tidegate.dev/cancel": "Now"})) == HOT
 
 
+def test_votes_are_urgent(view: View) -> None:
+    vote = {"checkpoint.tidegate.dev/ok.2": "approved by alice"}
+    assert view.workflow_seen(workflow(2, annotations=vote)) == HOT
+
+
 def test_annotations_of_others_are_no_news(view: View) -> None:
     assert view.workflow_seen(workflow(2, annotations={"example.com/x": "y"})) == []
 

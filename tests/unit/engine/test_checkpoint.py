@@ -238,6 +238,7 @@ def test_so_many_standing_votes_that_they_cannot_be_remembered_keep_it_closed() 
     run.look()
     assert run.reason("ok") == ("Waiting", "TooManyVotes")
     assert "41 votes on it stand there already" in (run.node("ok").message or "")
+    assert len(run.node("ok").seen) == 41
     run.unvote("ok.0")
     assert opened(run)
 
