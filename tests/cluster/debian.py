@@ -75,7 +75,7 @@ def _unpack(wanted: Unpacked, target: Path, paths: Paths, step: Step) -> None:
 def _download(package: str, folder: Path, log: Path, remedy: str) -> None:
     download = ["apt-get", *PATIENTLY, "download", package]
     try:
-        run_logged(download, log, cwd=folder)
+        run_logged(download, log, cwd=folder, remedy=remedy)
     except ClusterError:  # the lists may be missing, or older than what the archive holds
         if os.geteuid() != 0:
             raise
