@@ -243,6 +243,8 @@ def test_conditions(run: Run) -> None:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown-param": ({"args": ["$(params.x)"]}, "spec.nodes[b].args[0]: $(params.x)"),
+    "outputs-twice": ({"outputs": [{"name": "y"}, {"name": "y"}]}, "y is declared twice"),
+    "output-with-a-typo": ({"outputs": [{"name": "y", "defualt": 1}]}, "did you mean default?"),
     "unknown-node": ({"args": ["$(nodes.x.outputs.y)"]}, "there is no node x"),
     "later-node": ({"args": ["$(nodes.c.phase)"]}, "c doesn't run before b"),
     "not-declared": ({"args": ["$(nodes.a.outputs.y)"]}, "a declares no output y"),
@@ -250,6 +252,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "when-unknown": ({"when": 'nodes.x.phase == ""'}, "line 1, column 1: there is no node x"),
     "when-later": ({"when": 'nodes.c.phase == ""'}, "c doesn't run before b"),
     "when-type": ({"when": "nodes.a.phase == 1"}, "line 1, column 15"),
+    "when-text-as-number": ({"when": "nodes.a.phase > 3"}, "int(…) makes a number of text"),
+    "when-no-such-phase": ({"when": 'nodes.a.phase == "succeeded"'}, "did you mean Succeeded?"),
     "when-no-bool": ({"when": "workflow.run"}, "is int, not true or false"),
     "when-bomb": ({"when": '["x"]' + ".map(s, s + s)" * 25 + ' != ["x"]'}, "1 MiB"),
 }
@@ -262,7 +266,7 @@ def refused(space: Space) -> dict[str, Run]:
         name: space.flow(
             {"nodes": [
                 {"name": "a", "outputs": [{"name": "x"}], "script": "true"},
-                {"name": "b", "dependsOn": ["a"], **own},
+                {"name": "b", "dependsOn": ["a"], "command": ["true"], **own},
                 {"name": "c", "dependsOn": ["b"], "script": "true"},
             ]},
             name,

@@ -19,9 +19,12 @@ from tidegate.api.faults import item_label
 from tidegate.api.fields import MAX_CONDITION
 from tidegate.api.references import NODE_FIELDS
 from tidegate.api.scope import Names, Scope
+from tidegate.api.status import NodePhase
 from tidegate.errors import Fault
 
 _FIELDS: Final = (*NODE_FIELDS, "outputs")
+_PHASES: Final = tuple(str(phase) for phase in NodePhase if phase.has_ended)
+"""Whatever a condition reads has ended."""
 _OF_WORKFLOW: Final = ("name", "namespace", "uid", "run")
 
 
@@ -76,7 +79,17 @@ def _name_fault(use: Use, scope: Scope) -> str:
     if use.field not in _FIELDS:
         what = f"a node has no {shorten(use.field)}" if use.field else "a node is no value"
         return f"{what}; there are {', '.join(_FIELDS)}"
+    if use.field == "phase" and use.compared:
+        return _phase_fault(use.compared, scope)
     return scope.output_fault(use.name, use.output)
+
+
+def _phase_fault(text: str, scope: Scope) -> str:
+    """What is wrong with a text that a phase is compared with: it would quietly never match."""
+    if text in _PHASES:
+        return ""
+    hint = scope.names.hints.closest(text.capitalize(), _PHASES)
+    return f"a phase is {', '.join(_PHASES[:-1])} or {_PHASES[-1]}, never {shorten(text)}{hint}"
 
 
 __all__ = ["Condition", "compile_conditions"]

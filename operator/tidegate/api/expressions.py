@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from cel_expr_python import cel
 
 from tidegate.api.expression_cost import too_costly
+from tidegate.api.expression_words import plain
 from tidegate.api.references import NODE_FIELDS
 
 _TYPES: Final = {
@@ -44,8 +45,8 @@ _USE: Final = re.compile(
     rf"(?<![\w.`])(?P<root>nodes|params|workflow)\b(?:{_PART}(?:{_PART}(?:{_PART})?)?)?"
 )
 _OUTPUT_INDEX: Final = re.compile(r"\s*\[\s*[\"']([^\"'\\\n]*)[\"']\s*\]")
+_COMPARED: Final = re.compile(r"\s*[!=]=\s*(?:\"([^\"\\\n]*)\"|'([^'\\\n]*)')")
 _ERROR: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
-_STATUS: Final = re.compile(r"^[A-Z_]+: |\s*\[[A-Z_]+\]\s*$")
 _UNDECLARED: Final = re.compile(r"undeclared reference to '(?:nodes|params|workflow)\b")
 
 
@@ -79,6 +80,8 @@ class Use(NamedTuple):
     output: str
     """The output's key, where one is named."""
     offset: int
+    compared: str = ""
+    """The text that it is compared with, where one follows."""
 
 
 class EvaluationError(Exception):
@@ -106,9 +109,9 @@ class Condition:
             found = self._program.eval(data=dict(values))
             kind, value = found.type(), found.value()
         except Exception as error:  # noqa: BLE001 - whatever the library has to say
-            raise EvaluationError(_plain(str(error))) from None
+            raise EvaluationError(plain(str(error))) from None
         if kind == cel.Type.ERROR:
-            raise EvaluationError(_plain(str(found)))
+            raise EvaluationError(plain(str(found)))
         if not isinstance(value, bool):
             raise EvaluationError(f"it is {kind.name().lower()}, not true or false")
         return value
@@ -124,9 +127,9 @@ class BadExpression(ValueError):
 
 def uses(text: str) -> list[Use]:
     """Every place where the condition ``text`` names nodes, params or workflow."""
-    plain = _dotted(text)
-    masked = _TOKEN.sub(lambda token: " " * len(token[0]), plain)
-    return [_use(match, plain) for match in _USE.finditer(masked)]
+    dotted = _dotted(text)
+    masked = _TOKEN.sub(lambda token: " " * len(token[0]), dotted)
+    return [_use(match, dotted) for match in _USE.finditer(masked)]
 
 
 def compile_condition(text: str, params: Mapping[str, str], nodes: Collection[str]) -> Condition:
@@ -171,9 +174,9 @@ def _matches(pattern: str, text: str) -> bool:
         found = _MATCHES.eval(data={"text": text, "pattern": pattern})
         kind, value = found.type(), found.value()
     except Exception as error:  # noqa: BLE001 - whatever the library has to say
-        raise EvaluationError(_plain(str(error))) from None
+        raise EvaluationError(plain(str(error))) from None
     if kind != cel.Type.BOOL:
-        raise EvaluationError(_plain(str(found)))
+        raise EvaluationError(plain(str(found)))
     return bool(value)
 
 
@@ -201,27 +204,24 @@ def _as_selection(index: str) -> str:
     return f"{root}{before}.{within}`{name}`{after} "
 
 
-def _use(match: re.Match[str], plain: str) -> Use:
+def _use(match: re.Match[str], dotted: str) -> Use:
     parts = [part.strip("`") if part else "" for part in match.groups()[1:]]
     output = parts[2]
     if parts[1] == "outputs" and not output:
-        index = _OUTPUT_INDEX.match(plain, match.end())
+        index = _OUTPUT_INDEX.match(dotted, match.end())
         output = index[1] if index else ""
-    return Use(match["root"], parts[0], parts[1], output, match.start())
+    compared = _COMPARED.match(dotted, match.end())
+    text = (compared[1] or compared[2] or "") if compared else ""
+    return Use(match["root"], parts[0], parts[1], output, match.start(), text)
 
 
 def _faults(words: str) -> Iterator[ExpressionFault]:
     matches = list(_ERROR.finditer(words))
     for match in matches:
         told = match[3].replace(" (in container '')", "").partition(" expecting {")[0]
-        yield ExpressionFault(_plain(told), max(int(match[1]), 0), max(int(match[2]), 0))
+        yield ExpressionFault(plain(told), max(int(match[1]), 0), max(int(match[2]), 0))
     if not matches:
-        yield ExpressionFault(_plain(words))
-
-
-def _plain(words: str) -> str:
-    """The library's words without its status codes."""
-    return _STATUS.sub("", words.strip())
+        yield ExpressionFault(plain(words))
 
 
 __all__ = [

@@ -28,7 +28,7 @@ def asked(name: str, node: NodeStatus, nodes: Nodes, context: Context) -> NodeSt
     try:
         holds = condition_holds(context.workflow, condition, nodes, context.recorded.run)
     except EvaluationError as error:
-        words = clip(f"when: {error} in: {shown}")
+        words = clip(f"when: {shown}: {error}")
         verdict = Verdict(False, Reason.CONDITION_ERROR, words, finished_at=context.now)
         return failed_finally(with_failure(node, verdict, context.now), context.now)
     node = update(node, when=holds)

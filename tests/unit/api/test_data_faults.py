@@ -29,6 +29,7 @@ FORM = (
     'params can only be read by name: params.<name>, or params["<name>"]…',
     'nodes can only be read by name: nodes.<name>.<field>, or nodes["<name>"]…',
 )
+KNOWN = "a condition knows params, nodes and workflow; text stands in quotes"
 FIELDS = "phase, reason, exitCode, servedBy, outputs"
 
 TABLE: list[tuple[str, Any, list[str]]] = [
@@ -125,18 +126,39 @@ TABLE: list[tuple[str, Any, list[str]]] = [
     ("syntax", when("1 +"),
      ["spec.nodes[b].when: line 1, column 4: Syntax error: mismatched input '<EOF>'"]),
     ("position", when("true &&\n  nope"),
-     ["spec.nodes[b].when: line 2, column 3: undeclared reference to 'nope'"]),
+     [f"spec.nodes[b].when: line 2, column 3: undeclared reference to 'nope'; {KNOWN}"]),
     ("no bool", when("nodes.a.exitCode"),
      ["spec.nodes[b].when: is int, not true or false"]),
     ("wrong type", when("nodes.a.phase == 1"),
-     [("spec.nodes[b].when: line 1, column 15: found no matching overload for '_==_' applied to"
-      " '(string, int)'")]),
+     [("spec.nodes[b].when: line 1, column 15: == can't take (string, int); int(…) makes a number"
+      " of text")]),
+    ("no number", when("params.n > 3", params=[{"name": "n", "value": "5"}]),
+     [("spec.nodes[b].when: line 1, column 10: > can't take (string, int); int(…) makes a number of"
+      " text")]),
+    ("no number of a list", when("size(3) > workflow.run"),
+     ["spec.nodes[b].when: line 1, column 5: size can't take (int)"]),
+    ("and", when("true and false"),
+     [("spec.nodes[b].when: line 1, column 6: Syntax error: mismatched input 'and' expecting <EOF>;"
+      " CEL writes &&")]),
+    ("or", when("true or false"),
+     [("spec.nodes[b].when: line 1, column 6: Syntax error: mismatched input 'or' expecting <EOF>;"
+      " CEL writes ||")]),
+    ("another language's reference", when("$(nodes.a.phase) != ''"),
+     [("spec.nodes[b].when: line 1, column 1: Syntax error: token recognition error at: '$'; names"
+      " stand in a condition as they are, without $(…)")]),
+    ("no such phase", when('nodes.a.phase == "succeeded"'),
+     [("spec.nodes[b].when: line 1, column 1: a phase is Succeeded, Failed, Skipped or Cancelled,"
+      " never succeeded; did you mean Succeeded?")]),
+    ("a phase of what runs", when("nodes['a'].phase != 'Running'"),
+     [("spec.nodes[b].when: line 1, column 1: a phase is Succeeded, Failed, Skipped or Cancelled,"
+      " never Running")]),
+    ("a phase", when('nodes.a.phase == "Failed" || nodes.a.phase!=\'Skipped\''), []),
     ("unknown node", when('nodes.x.phase == ""'),
      ["spec.nodes[b].when: line 1, column 1: there is no node x"]),
     ("two faults", when('nodes.x.phase == "" || params.q == 1 || nope'),
      ["spec.nodes[b].when: line 1, column 1: there is no node x",
       "spec.nodes[b].when: line 1, column 24: there is no q in spec.params",
-      "spec.nodes[b].when: line 1, column 41: undeclared reference to 'nope'"]),
+      f"spec.nodes[b].when: line 1, column 41: undeclared reference to 'nope'; {KNOWN}"]),
     ("later node", two({"when": 'nodes.b.phase == ""'}),
      [("spec.nodes[a].when: line 1, column 1: b doesn't run before a; only what runs before has a"
       " value")]),

@@ -80,8 +80,11 @@ def test_a_run_of_nothing_but_false_conditions_succeeds() -> None:
     rows(
         {
             "division": ("1 / (nodes.a.exitCode) == 1", "divide by zero"),
-            "missing output": ("nodes.a.outputs.zz > 1", 'Key not found in map : "zz"'),
-            "wrong type": ('nodes.a.outputs.n == "5" || nodes.a.outputs.n + "5" == ""', "overload"),
+            "missing output": ("nodes.a.outputs.zz > 1", 'there is no "zz"; has(…) tells'),
+            "wrong type": (
+                'nodes.a.outputs.n == "5" || nodes.a.outputs.n + "5" == ""',
+                "+ can't take",
+            ),
             "no bool": ("nodes.a.outputs.n", "it is int, not true or false"),
             "list index": ("nodes.a.outputs.l[7] == 1", "index"),
         }
