@@ -12,10 +12,12 @@ from tests.sim.kubelet import Process
 from tests.sim.store import Raw
 from tests.sim.truth import Truth
 from tidegate.api.identity import AttemptId
+from tidegate.api.status import WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
 
 Spec = dict[str, Any]
 _MARK = "n="
+_DECISION = "d="
 _BAD = ("", "done", "[1]", '{"n":', '{"m": 1}', '{"n": 1, "n": 2}', '{"n": NaN}', "{" + "x" * 4095)
 
 
@@ -79,6 +81,20 @@ def wrong_values(
     written = {_written(process) for process in truth.processes(owner, source)}
     if value not in written and value != "-7":
         yield f"{attempt} is told {value} of {source}, which wrote {written}"
+
+
+def wrong_decisions(
+    workflow: ValidatedWorkflow, status: WorkflowStatus, attempt: AttemptId, job: Raw
+) -> Iterator[str]:
+    """A decision in a new Job that isn't the recorded one."""
+    task = workflow.tasks.get(attempt.node)
+    given = job["spec"]["template"]["spec"]["containers"][0].get("args") or [""]
+    if task is None or attempt.standby or not given[0].startswith(_DECISION):
+        return
+    asked = task.args[0].removeprefix(f"{_DECISION}$(nodes.").partition(".")[0]
+    recorded = json.loads(status.nodes[asked].outputs or "{}").get("decision")
+    if given[0] != f"{_DECISION}{recorded}":
+        yield f"{attempt} is told {given[0]}, but {asked} decided {recorded}"
 
 
 def wrong_outputs(truth: Truth, owner: str, name: str, outputs: str | None) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 import contextlib
 import gc
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.sim.api import ALL_FAULTS, Faults
+from tests.sim.approvals import Approvals
 from tests.sim.clock import Time
 from tests.sim.final import final_violations
 from tests.sim.garbage import Collector
@@ -13,11 +15,13 @@ from tests.sim.jobs import JobController
 from tests.sim.kubelet import Kubelet
 from tests.sim.operators import Operator
 from tests.sim.scenario import Scenario, scenario
-from tests.sim.store import WORKFLOW, Store
+from tests.sim.store import WORKFLOW, Raw, Store
+from tests.sim.telling import wrongly_told
 from tests.sim.trouble import Trouble
 from tests.sim.truth import Truth
-from tests.sim.users import User
+from tests.sim.users import NAME, User
 from tests.sim.verdicts import is_clear, untrue
+from tests.sim.voters import Voters
 from tests.sim.world import Trace, World
 
 _LIMIT = 100 * 3600.0
@@ -72,9 +76,15 @@ class History:
         self.store.listeners.insert(0, self.checks.on_event)
         self.kubelet.on_start.append(self.checks.on_start)
         self.jobs = JobController(self.world)
-        self.user = User(self.world, self.collector, plot, self.time.chance("user"))
+        self.voters = Voters(self.world, plot.gates, NAME, self.time.chance("voters"))
+        self.approvals = Approvals(plot.gates, self.voters, self.world.now, self.checks.say)
+        self.checks.on_status.append(self.approvals.on_status)
+        self.store.listeners.insert(0, self.approvals.on_event)
+        self.user = User(self.world, self.collector, plot, self.voters, self.time.chance("user"))
         self.faults = self._faults(trouble=trouble)
         self.operators: list[Operator] = []
+        self._deaths = plot.gates.kills if trouble else 0
+        self.voters.on_open.append(self._die_while_waiting)
 
     def _faults(self, *, trouble: bool) -> Faults:
         chance = self.time.chance("faults")
@@ -118,8 +128,19 @@ class History:
         if operator is not None and not operator.dead:
             self._chance.choice(operator.streams).relist(self._chance.choice((0.0, 0.5, 20.0)))
 
+    def _die_while_waiting(self, wait: float) -> None:
+        """The operator dies while a question is open, some time before or after its answer."""
+        if self._deaths > 0:
+            self._deaths -= 1
+            after = self._chance.uniform(0.0, 1.5 * wait + 1.0)
+            self.time.after(after, self._kill)
+
+    def _kill(self) -> None:
+        self.operators[-1].kill()
+
     def run(self) -> Result:
         """Live until nothing is left to do, and once more after a restart of the operator."""
+        self.voters.begin()
         self.user.begin()
         self.time.after(self._chance.uniform(0.0, 1.0), self.start_operator)
         self.trouble.only_nodes = self.plot.theme == "machines"
@@ -157,8 +178,14 @@ class History:
         if not self.checks.violations:
             lost = self.trouble.lost_for_good
             self.checks.violations.extend(final_violations(self.checks, lost_for_good=lost))
+            self.checks.violations.extend(self._wrongly_told())
             if is_clear(self.plot):
                 self._hold_verdicts_against_truth()
+
+    def _wrongly_told(self) -> Iterator[str]:
+        notes = [note for operator in self.operators for note in operator.teller.notes]
+        calm = len(self.operators) == 1 and not self.plot.faults and not self.user.deleted
+        return wrongly_told(self.approvals, self.voters, notes, self.store, calm=calm)
 
     def _hold_verdicts_against_truth(self) -> None:
         for uid, seen in self.checks.seen.items():
@@ -198,9 +225,18 @@ class History:
         result.writes, result.seconds = self.faults.writes, self.time.loop.elapsed
         for raw in self.store.all(WORKFLOW):
             status = raw.get("status", {})
-            result.phases = {n: x["phase"] for n, x in status.get("nodes", {}).items()}
+            result.phases = {n: _told(x) for n, x in status.get("nodes", {}).items()}
             result.phases["(run)"] = status.get("phase", "")
         return result
+
+
+def _told(node: Raw) -> str:
+    """How a node ended; of a checkpoint also what was decided, and by whom."""
+    if "openedAt" not in node:
+        return str(node["phase"])
+    facts = ("key", "decision", "by", "verified", "comment", "inputs")
+    votes = [[vote.get(fact) for fact in facts] for vote in node.get("votes", ())]
+    return f"{node['phase']} {node.get('reason')} {node.get('outputs')} {votes}"
 
 
 def live(seed: int) -> Result:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tests.sim.data import wrong_values
+from tests.sim.data import wrong_decisions, wrong_values
 from tests.sim.kubelet import Process
 from tests.sim.moves import wrong_moves
-from tests.sim.premises import unfounded_end, unfounded_start
+from tests.sim.premises import undecided, unfounded_end, unfounded_start
 from tests.sim.store import JOB, WORKFLOW, Raw, Store, controller_uid, is_deleting
 from tests.sim.truth import Made, Truth
 from tests.sim.world import Trace
@@ -60,6 +60,10 @@ class Invariants:
     late: set[str] = field(default_factory=set)
     """Jobs that a paused leader made once more, after jobRetention had set their names free."""
     validated: dict[tuple[str, int], ValidatedWorkflow | None] = field(default_factory=dict)
+    on_status: list[Callable[[Raw, WorkflowStatus | None, WorkflowStatus], None]] = field(
+        default_factory=list
+    )
+    """Told of every status that is written, with the one before."""
 
     def on_event(self, kind: str, event: str, raw: Raw, old: Raw | None) -> None:
         self.truth.note(kind, event, raw)
@@ -105,8 +109,7 @@ class Invariants:
             return
         self._never_twice(owner, made)
         if seen is not None:
-            for text in wrong_values(self.truth, owner, seen.workflow, made.attempt, raw):
-                self.say(text)
+            self._told(owner, seen, made.attempt, raw)
         if seen is not None and not self.allowed.late_writes:
             for text in unfounded_start(seen.workflow, seen.status, made.attempt, self.clock()):
                 self.say(f"an operator {text}")
@@ -120,6 +123,17 @@ class Invariants:
             self._parallelism(owner, seen)
         elif seen.status.outcome is None:
             self.say(f"handler {made.attempt} starts before the outcome is recorded")
+
+    def _told(self, owner: str, seen: Seen, attempt: AttemptId, raw: Raw) -> None:
+        """What the Job is told was so, and nobody decided otherwise: whoever made it, and when."""
+        for text in wrong_values(self.truth, owner, seen.workflow, attempt, raw):
+            self.say(text)
+        if attempt.run != seen.status.run:
+            return
+        for text in wrong_decisions(seen.workflow, seen.status, attempt, raw):
+            self.say(text)
+        for name in undecided(seen.workflow, seen.status, attempt.node):
+            self.say(f"{attempt} starts, but the checkpoint {name} is not decided")
 
     def _job_changed(self, raw: Raw, old: Raw) -> None:
         """An operator ends an attempt: that must stand in stored status by now."""
@@ -174,7 +188,7 @@ class Invariants:
             if wave >= graph.wave_of[attempt.node]:
                 continue
             node = seen.status.nodes.get(other)
-            waits = node is not None and node.phase is NodePhase.RETRYING
+            waits = node is not None and node.phase in (NodePhase.RETRYING, NodePhase.WAITING)
             if self.truth.living(owner, other) or (
                 waits and not self._ran_since(owner, node, other)
             ):
@@ -241,6 +255,8 @@ class Invariants:
         self._note_endings(uid, status)
         if _is_final(status) and (before is None or not _is_final(before.status)):
             self._nothing_lives(uid, status)
+        for told in self.on_status:
+            told(raw, before.status if before else None, status)
         if before is not None:
             for text in wrong_moves(workflow, before.status, status):
                 self.say(text)

@@ -27,6 +27,21 @@ def wrongly_kept(
         yield from _run_for_nothing(workflow, before, after, kept)
 
 
+def _asks_about_something_else(
+    workflow: ValidatedWorkflow, name: str, before: WorkflowStatus, after: WorkflowStatus
+) -> bool:
+    """Whether anything before or behind a checkpoint changed: then it asks again."""
+    if workflow.tasks[name].checkpoint is None:
+        return False
+    graph = workflow.graph
+    near = {name, *graph.ancestors([name]), *graph.descendants([name])}
+    gone = set(before.nodes) - set(after.nodes)
+    return bool(gone) or any(
+        x not in before.nodes or before.nodes[x].definition != after.nodes[x].definition
+        for x in near
+    )
+
+
 def _run_for_nothing(
     workflow: ValidatedWorkflow, before: WorkflowStatus, after: WorkflowStatus, kept: set[str]
 ) -> Iterator[str]:
@@ -34,6 +49,8 @@ def _run_for_nothing(
         former = before.nodes.get(name)
         same = former is not None and former.definition == after.nodes[name].definition
         if not same or former is None or former.phase is not NodePhase.SUCCEEDED:
+            continue
+        if _asks_about_something_else(workflow, name, before, after):
             continue
         if set(workflow.graph.dependencies[name]) <= kept:
             yield f"run {after.run} runs {name} again, although it and all before it had succeeded"

@@ -3,8 +3,8 @@
 import asyncio
 import random
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -12,11 +12,12 @@ from tests.sim.api import Faults, SimApi
 from tests.sim.clock import EPOCH
 from tests.sim.garbage import Collector
 from tests.sim.logs import FAULTS, SimLogs
+from tests.sim.policies import HEARD_AFTER, Policies
 from tests.sim.premises import unfounded
 from tests.sim.store import JOB, NAMESPACE, POD, WORKFLOW, Raw
 from tests.sim.watch import Stream, Weather
 from tests.sim.world import World
-from tidegate.api.identity import WorkflowKey
+from tidegate.api.identity import AttemptId, WorkflowKey
 from tidegate.api.status import WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.cluster.book import Book
@@ -28,7 +29,7 @@ from tidegate.cluster.view import Podless, View, Wake
 from tidegate.engine.model import Note, Observation, Plan
 from tidegate.errors import ApiError
 from tidegate.facts.event import refusal
-from tidegate.facts.model import AttemptFact, Facts, WorkflowFact
+from tidegate.facts.model import Answer, AttemptFact, Facts, WorkflowFact
 from tidegate.reconcile import Reconciler
 from tidegate.reconcile import World as Ports
 
@@ -71,21 +72,26 @@ class Sink:
 class Told:
     """A teller that keeps what it was told."""
 
-    notes: list[Note] = field(default_factory=list)
+    notes: list[tuple[str, Note]] = field(default_factory=list)
+    """Each with the uid of the Workflow that it speaks of."""
 
     def tell(
         self,
-        _workflow: WorkflowFact,
+        workflow: WorkflowFact,
         notes: Sequence[Note],
         _observations: Sequence[Observation],
     ) -> None:
-        self.notes.extend(notes)
+        self.notes.extend((workflow.uid, note) for note in notes)
 
 
 class Watched(Reconciler):
     """The loop, with every plan held against what its status holds."""
 
     say: Callable[[str], None]
+    policies: Policies
+
+    def _facts(self, fact: WorkflowFact, answers: Mapping[AttemptId, Answer]) -> Facts:
+        return replace(super()._facts(fact, answers), policies=self.policies.fact())
 
     def _plan(self, fact: WorkflowFact, status: WorkflowStatus, facts: Facts) -> Plan:
         planned = super()._plan(fact, status, facts)
@@ -143,6 +149,8 @@ class Operator:
             Ports(self.view, self._gate, hands, book, self.teller, self._recorder, self, world.time)
         )
         self._reconciler.say = self._unfounded
+        self._reconciler.policies = world.policies
+        world.policies.listeners.append(self._policies_changed)
         self.streams = [
             Stream(world, kind, sink, self, weather) for kind, sink in self._sinks().items()
         ]
@@ -192,6 +200,9 @@ class Operator:
     def _unfounded(self, text: str) -> None:
         self._world.trace.add("PLAN", text)
         self.faults.append(f"the plan {text}")
+
+    def _policies_changed(self) -> None:
+        self._world.time.after(HEARD_AFTER, self.wake_all)
 
     def wake_all(self) -> None:
         """Look at every Workflow again."""
@@ -310,6 +321,7 @@ class Operator:
             return
         self._world.trace.add(self.name, "dies")
         self.dead = True
+        self._world.policies.listeners.remove(self._policies_changed)
         for stream in self.streams:
             stream.close()
         for task in self._tasks.values():

@@ -49,6 +49,8 @@ def unfounded_start(
     if node is None:
         yield f"starts {attempt}, of which status knows no node"
         return
+    for name in undecided(workflow, status, attempt.node):
+        yield f"starts {attempt}, but it isn't recorded that the checkpoint {name} was decided"
     if attempt.node in workflow.conditions and not node.when:
         yield f"starts {attempt}, but it isn't recorded that its condition holds"
     if node.phase.has_ended:
@@ -62,6 +64,15 @@ def unfounded_start(
         yield from _retry(node, attempt, now)
     elif attempt.number > 1 and same_executor:
         yield f"starts {attempt}, but status knows of attempt {node.attempt} only"
+
+
+def undecided(workflow: ValidatedWorkflow, status: WorkflowStatus, name: str) -> Iterator[str]:
+    """The checkpoints before a node of which status holds no end."""
+    for before in workflow.graph.dependencies.get(name, ()):
+        recorded = status.nodes.get(before)
+        ended = recorded is not None and recorded.phase.has_ended
+        if workflow.tasks[before].checkpoint is not None and not ended:
+            yield before
 
 
 def _retry(node: NodeStatus, attempt: AttemptId, now: datetime) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.sim.data import add_data, message_of
+from tests.sim.gates import Gates, add_gates
 from tests.sim.store import JOB, POD, WORKFLOW
 from tests.sim.watch import Weather
 from tests.sim.world import FOREVER, Climate, Program
@@ -44,6 +45,8 @@ class Scenario:
     relists: int = 0
     requests: int = 0
     """How often the user changes their mind."""
+    gates: Gates = field(default_factory=Gates)
+    """What people are asked."""
 
 
 def scenario(seed: int) -> Scenario:
@@ -52,9 +55,10 @@ def scenario(seed: int) -> Scenario:
     calm = chance.random() < 0.25
     spec = _spec(chance, calm=calm)
     add_data(seed, spec)
+    gates = add_gates(seed, spec, calm=calm)
     names = [x["name"] for x in spec["nodes"] + spec.get("standbys", [])]
     theme = "" if calm else chance.choice(_THEMES)
-    found = Scenario(seed, spec, theme, calm)
+    found = Scenario(seed, spec, theme, calm, gates=gates)
     found.climate = _climate(chance)
     found.weather = Weather(
         lag=chance.choice((0.01, 0.05, 0.5, 2.0)),

@@ -7,6 +7,7 @@ from typing import Any
 from tests.sim.garbage import WAYS, Collector
 from tests.sim.scenario import Scenario
 from tests.sim.store import WORKFLOW, Raw, with_meta, with_spec
+from tests.sim.voters import Voters
 from tests.sim.world import World
 from tidegate import constants as c
 
@@ -19,12 +20,18 @@ class User:
     """One person with a Workflow, and not much patience."""
 
     def __init__(
-        self, world: World, collector: Collector, scenario: Scenario, chance: random.Random
+        self,
+        world: World,
+        collector: Collector,
+        scenario: Scenario,
+        voters: Voters,
+        chance: random.Random,
     ) -> None:
         self._world = world
         self._store = world.store
         self._collector = collector
         self._scenario = scenario
+        self._voters = voters
         self._chance = chance
         self._left = scenario.requests
         self._count = 0
@@ -42,7 +49,7 @@ class User:
         manifest = {
             "apiVersion": c.API_VERSION,
             "kind": c.KIND,
-            "metadata": {"name": NAME},
+            "metadata": {"name": NAME, "annotations": self._voters.standing()},
             "spec": spec,
             "status": {"observedGeneration": -1},
         }
@@ -51,7 +58,7 @@ class User:
             self._world.time.after(self._chance.uniform(1, 30), self._resume)
 
     def _edit(self, what: str, edit: Edit) -> None:
-        done = self._store.edit(NAME, edit) is not None
+        done = self._store.edit(NAME, lambda raw: self._voters.signed(edit(raw))) is not None
         self._world.trace.add("user", what, "" if done else "(refused)")
 
     def _annotate(self, key: str, text: str) -> None:
@@ -119,6 +126,9 @@ class User:
                 self._world.time.after(self._chance.uniform(0.1, 60.0), self._after_run)
 
     def _after_run(self) -> None:
+        gates = self._scenario.gates.asked
+        if gates and self._chance.random() < 0.3:
+            self._edit("moves a node", self._change_the_graph)
         deed = self._chance.random()
         if deed < 0.4:
             self._edit("changes a node", self._change_a_node)
@@ -137,8 +147,31 @@ class User:
         how = self._chance.choice(("failed", "failed", "all", f"from={self._chance.choice(nodes)}"))
         self._annotate(c.ANNOTATION_RERUN, how)
 
+    def _change_the_graph(self, raw: Raw) -> Raw:
+        """A node before or behind a checkpoint comes, or goes again."""
+        nodes = [dict(node) for node in raw["spec"]["nodes"]]
+        if any(node["name"] == "extra" for node in nodes):
+            nodes = [node for node in nodes if node["name"] != "extra"]
+            for node in nodes:
+                if "extra" in node.get("dependsOn", ()):
+                    node["dependsOn"] = [x for x in node["dependsOn"] if x != "extra"]
+            return with_spec(raw, nodes=nodes)
+        extra: Raw = {"name": "extra", "command": ["/bin/work"]}
+        gate = self._chance.choice([node for node in nodes if "checkpoint" in node])
+        if self._chance.random() < 0.5:
+            extra["dependsOn"] = [gate["name"]]
+        else:
+            gate["dependsOn"] = [*gate.get("dependsOn", ()), "extra"]
+        return with_spec(raw, nodes=[*nodes, extra])
+
     def _change_a_node(self, raw: Raw) -> Raw:
         nodes = list(raw["spec"]["nodes"])
-        index = self._chance.randrange(len(nodes))
-        nodes[index] = {**nodes[index], "args": [f"v{self._chance.randrange(1000)}"]}
+        index, new = self._chance.randrange(len(nodes)), f"v{self._chance.randrange(1000)}"
+        if "checkpoint" in nodes[index]:
+            nodes[index] = {
+                **nodes[index],
+                "checkpoint": {**nodes[index]["checkpoint"], "message": new},
+            }
+            return with_spec(raw, nodes=nodes)
+        nodes[index] = {**nodes[index], "args": [new]}
         return with_spec(raw, nodes=nodes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.sim.clock import Time
+from tests.sim.policies import Policies
 from tests.sim.store import Store
 
 FOREVER = 1e6
@@ -83,6 +84,11 @@ class World:
     queued: float = 0.0
     """How likely it is that Kueue suspends a new Job."""
     lag: random.Random = field(default_factory=random.Random)
+    policies: Policies = field(init=False)
+    """Whether the API server checks votes."""
+
+    def __post_init__(self) -> None:
+        self.policies = Policies(self.time)
 
     def wait(self, mean: float, least: float = 0.0) -> float:
         """A random duration with a tail."""
