@@ -7,6 +7,7 @@ from typing import Any
 
 from tidegate.cluster.rows import LIVE_PHASES, Row
 from tidegate.facts.model import AttemptFact, WorkflowFact
+from tidegate.facts.raw import text
 from tidegate.facts.raw import time as instant
 from tidegate.gauges import Census
 
@@ -64,11 +65,19 @@ def _moved_at(row: Row, fact: WorkflowFact | None) -> datetime | None:
     attempts = [of for attempt, of in row.attempts.items() if attempt.run == row.run]
     if any(map(_is_under_way, attempts)):
         return None
-    times = [str(node[key]) for node in _nodes(fact) for key in _TIMES if node.get(key)]
-    # RFC 3339 in UTC sorts as text, but for the parts of a second.
-    told = instant(max([str(fact.status.get("startedAt") or ""), *times]))
     made = [one.created_at for of in attempts for one in (of.job, *of.pods) if one is not None]
-    return max(filter(None, [told, *made]), default=row.created_at)
+    return max(filter(None, [instant(_latest(fact)), *made]), default=row.created_at)
+
+
+def _latest(fact: WorkflowFact) -> str:
+    """The latest time in the status; RFC 3339 in UTC sorts as text, but for parts of a second."""
+    latest = text(fact.status.get("startedAt"))
+    for node in _nodes(fact):
+        for key in _TIMES:
+            value = node.get(key)
+            if isinstance(value, str) and value > latest:
+                latest = value
+    return latest
 
 
 def _is_under_way(fact: AttemptFact) -> bool:

@@ -73,6 +73,7 @@ def test_a_checkpoint_that_waits_for_its_policy_has_no_age() -> None:
         (status("Succeeded"), 0.0),
         (status("Running", a="odd"), 3600.0),
         ({"phase": "Running", "run": 1, "nodes": 7}, 3600.0),
+        (status("Running", a={"startedAt": 7}), 3600.0),
     ],
 )
 def test_a_run_is_idle_since_it_last_moved(one: dict[str, Any], idle: float) -> None:
