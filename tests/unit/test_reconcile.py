@@ -333,3 +333,36 @@ async def test_a_workflow_is_deleted_when_its_time_is_over() -> None:
     assert ports.wakes == [at(60)]
     ports.now = at(60)
     assert await ports.look() == ["delete"]
+
+
+# --- the log
+
+
+async def test_what_was_recorded_is_noted_for_the_log() -> None:
+    ports = Ports(spec(node("a")))
+    await ports.look()
+    assert [status.phase for status in ports.noted] == ["Running", "Running"]
+    assert ports.noted[-1] == ports.status
+
+
+async def test_a_job_is_not_removed_before_the_log_has_its_tail() -> None:
+    ports = await started(spec(node("a"), jobRetention="Never"))
+    ports.end_pod("a", "Succeeded", 0, "Completed")
+    ports.logs_lag = True
+    await ports.look()
+    ports.now = at(200)
+    assert await ports.look() == []
+    assert ports.wakes == [at(200) + module._LOG_AGAIN]
+    ports.logs_lag = False
+    assert await ports.look() == ["remove a1"]
+
+
+async def test_a_workflow_is_not_deleted_before_its_log_is_written() -> None:
+    ports = await started(spec(node("a"), ttlSecondsAfterFinished=10))
+    ports.end_pod("a", "Succeeded", 0, "Completed")
+    ports.logs_lag = True
+    await ports.look()
+    ports.now = at(200)
+    assert await ports.look() == []
+    ports.logs_lag = False
+    assert await ports.look() == ["delete"]

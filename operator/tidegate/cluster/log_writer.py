@@ -134,7 +134,7 @@ class Writer:
         found = list(tails.ended(task.snapshot.workflow, task.snapshot.status, task.facts))
         settled = frozenset(one.key for one in found)
         digest = await self._offload(lambda: digest_of(as_stored(task.snapshot.status)))
-        told = mark is not None and (mark.run, mark.status) == (run, digest)
+        told = mark is not None and (mark.run, mark.status) == (run, digest) and stored.version
         if told or stored.volume.outdates(run, over=task.is_over):
             return Written(settled, pending=False, lost=())
         room = _room(mark) if mark is not None and mark.run == run else None
@@ -145,7 +145,8 @@ class Writer:
         section = _section(task, stored, found, {**kept, **read})
         section = replace(section, status="" if pending else digest)
         after = await self._offload(lambda: composed(stored.volume, section, task.limit))
-        await self._put(task, stored, after)
+        if after != stored.volume or not stored.version:
+            await self._put(task, stored, after)
         lost = tuple(key for key, tail in read.items() if tail.lost)
         return Written(settled - pending, bool(pending), lost)
 

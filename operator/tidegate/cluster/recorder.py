@@ -40,6 +40,7 @@ _PATIENCE: Final = 30.0
 _LEAST_LIMIT: Final = 32 * 1024
 _SWEEP_EVERY: Final = 256
 """Entries after which those of Workflows that are gone are looked for."""
+_NAMED: Final = 5
 _RUNS_KEPT: Final = 3
 """Runs of a Workflow whose end may wait to be told."""
 
@@ -330,8 +331,6 @@ def _valid(fact: WorkflowFact) -> ValidatedWorkflow | None:
 
 
 def _words_on_lost(keys: Collection[str]) -> str:
-    first = ", ".join(sorted(keys)[:5])
-    more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""  # noqa: PLR2004
-    return (
-        f"what was printed at the end is lost of {first}{more} (run.node.attempt); the log says why"
-    )
+    first = ", ".join(sorted(keys)[:_NAMED])
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return f"the log lacks what was printed by {first}{more} (run.node.attempt), and says why"
