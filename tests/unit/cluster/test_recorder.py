@@ -1,110 +1,31 @@
-"""When logs are written, what waits for them, and what comes of trouble."""
+"""When logs are written, what waits for them, and what is found of others' work."""
 
-import asyncio
 import itertools
-from datetime import datetime
 from typing import Any
 
 import pytest
-from prometheus_client import REGISTRY
 
-from tests.unit.cluster.logs import (
-    FakeLogs,
-    facts,
-    inline,
-    node,
-    pod,
-    status,
-    valid,
-)
 from tests.unit.cluster.logs import (
     fact as workflow_fact,
 )
+from tests.unit.cluster.logs import (
+    node,
+    status,
+)
 from tests.unit.cluster.objects import KEY, LOST, UID, StillClock
+from tests.unit.cluster.recording import A1, FORBIDDEN, OTHER, World, now, pass_by
 from tests.unit.cluster.virtual import virtual
 from tests.unit.engine.builders import rows
 from tidegate.api.identity import AttemptId, WorkflowKey
-from tidegate.api.status import JobRef, LogRef, WorkflowStatus
+from tidegate.api.status import LogRef, WorkflowStatus
 from tidegate.cluster.book import as_stored
-from tidegate.cluster.log_writer import Writer
 from tidegate.cluster.recorder import Recorder
-from tidegate.errors import from_status
-from tidegate.facts.model import AttemptFact, Existence, Facts, WorkflowFact
-
-A1 = AttemptId(1, "a", 1)
-OTHER = WorkflowKey("shop", "other")
-FORBIDDEN = from_status(403, "Forbidden", "exceeded quota: count/configmaps")
-
-
-class World:
-    """One or two Workflows, their recorder, and all that it asks and tells."""
-
-    def __init__(self) -> None:
-        self.logs = FakeLogs()
-        self.logs.outputs["pod-1/main"] = b"hello\n"
-        self.present: dict[WorkflowKey, WorkflowFact] = {KEY: workflow_fact()}
-        self.attempts = facts(pod())
-        self.warnings: list[str] = []
-        self.woken: list[WorkflowKey] = []
-        self.recorder = Recorder(
-            self.logs, (self, self, self, StillClock()), writer=Writer(self.logs, inline)
-        )
-        self._running: asyncio.Task[None] | None = None
-
-    # View, Agenda, Teller
-
-    def workflow(self, key: WorkflowKey) -> WorkflowFact | None:
-        return self.present.get(key)
-
-    def facts(self, _workflow: WorkflowFact) -> Facts:
-        return self.attempts
-
-    def keys(self) -> list[WorkflowKey]:
-        return list(self.present)
-
-    def wake_at(self, key: WorkflowKey, _at: datetime) -> None:
-        self.woken.append(key)
-
-    def tell(self, _workflow: WorkflowFact, notes: Any, _observations: Any) -> None:
-        assert all(one.kind == "LogIncomplete" and one.warning for one in notes)
-        self.warnings += [one.message for one in notes]
-
-    # The loop
-
-    async def begin(self) -> None:
-        self._running = asyncio.create_task(self.recorder.run())
-        await pass_by(0)
-
-    def note(self, state: WorkflowStatus, key: WorkflowKey = KEY) -> None:
-        found = self.present[key]
-        self.recorder.note(found, valid(), state)
-
-    def has_logged(self, attempt: AttemptId | None = None) -> bool:
-        return self.recorder.has_logged(self.present[KEY], attempt)
-
-    @property
-    def writes(self) -> int:
-        return self.logs.count("create", "patch")
+from tidegate.facts.model import WorkflowFact
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-async def pass_by(seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def errors(kind: str) -> float:
-    labels = {"kind": kind}
-    return REGISTRY.get_sample_value("tidegate_log_write_errors_total", labels) or 0.0
 
 
 # --- when
@@ -208,204 +129,6 @@ async def test_a_bug_is_no_matter_to_the_loop(
     monkeypatch.setattr(world.recorder, "_note", lambda *_: 1 / 0)
     world.note(status())
     assert "this is a bug" in caplog.text
-
-
-# --- trouble
-
-
-@pytest.mark.parametrize("verb", ["get", "create"])
-@pytest.mark.parametrize(
-    ("error", "kind", "words"),
-    rows({
-        "a quota": (FORBIDDEN, "forbidden", "exceeded quota"),
-        "a right": (from_status(403, "Forbidden", "cannot create resource"), "forbidden",
-                    "cannot create"),
-        "a size": (from_status(413, "RequestEntityTooLarge", "big"), "too_large", "big"),
-        "a policy": (from_status(422, "Invalid", "denied by a policy"), "forbidden", "denied"),
-    }),
-)  # fmt: skip
-@virtual
-async def test_what_refuses_a_log_is_told_once_counted_and_tried_again(
-    world: World, verb: str, error: Exception, kind: str, words: str
-) -> None:
-    before = errors(kind)
-    world.logs.trouble[verb] = [error] * 6
-    await world.begin()
-    world.note(status())
-    await pass_by(400)
-    assert errors(kind) == before + 6
-    assert len(world.warnings) == 1
-    assert words in world.warnings[0]
-    assert "run 1 · Succeeded" in world.logs.text
-
-
-@pytest.mark.parametrize(
-    ("trouble", "kind"),
-    rows({
-        "the API server is away": (LOST, "unavailable"),
-        "it is busy": (from_status(429, "TooManyRequests", "slow down"), "unavailable"),
-        "it is at fault": (from_status(500, "InternalError", "etcd"), "unavailable"),
-        "it never answers": ("hang", "unavailable"),
-        "somebody was quicker": (from_status(409, "AlreadyExists", "exists"), "conflict"),
-        "the answer was lost": (("after", LOST), "unavailable"),
-    }),
-)  # fmt: skip
-@virtual
-async def test_what_passes_is_counted_and_not_told(world: World, trouble: Any, kind: str) -> None:
-    before = errors(kind)
-    world.logs.trouble["create"] = [trouble]
-    await world.begin()
-    world.note(status())
-    await pass_by(200)
-    assert errors(kind) == before + 1
-    assert world.warnings == []
-    assert world.logs.text.count("run 1 · Succeeded") == 1
-    assert world.logs.count("patch") == 0, "what was carried out is not repeated"
-
-
-@virtual
-async def test_trouble_that_does_not_pass_is_told_after_all(world: World) -> None:
-    world.logs.trouble["get"] = [LOST] * 9
-    await world.begin()
-    world.note(status())
-    await pass_by(3000)
-    assert len(world.warnings) == 1
-    assert "run 1 · Succeeded" in world.logs.text
-
-
-@virtual
-async def test_one_of_that_name_that_is_not_ours_is_never_written(world: World) -> None:
-    theirs = {"metadata": {"name": "demo-log", "uid": "x", "resourceVersion": "1"}, "data": {}}
-    world.logs.maps["demo-log"] = theirs
-    before = errors("foreign")
-    await world.begin()
-    world.note(status())
-    await pass_by(3600)
-    assert world.logs.maps["demo-log"] == theirs
-    assert world.writes == 0
-    assert len(world.warnings) == 1
-    assert "isn't this Workflow's log" in world.warnings[0]
-    assert errors("foreign") > before + 5
-    del world.logs.maps["demo-log"]
-    await pass_by(301)
-    assert "run 1 · Succeeded" in world.logs.text
-
-
-@virtual
-async def test_the_log_of_a_namesake_that_was_deleted_is_waited_for_in_silence(
-    world: World,
-) -> None:
-    owner = {"kind": "Workflow", "name": "demo", "uid": "former"}
-    former = {"labels": {"tidegate.dev/workflow-uid": "former"}, "ownerReferences": [owner]}
-    world.logs.maps["demo-log"] = {"metadata": former}
-    await world.begin()
-    world.note(status())
-    await pass_by(1)
-    del world.logs.maps["demo-log"]
-    await pass_by(10)
-    assert world.warnings == []
-    assert "run 1 · Succeeded" in world.logs.text
-
-
-@virtual
-async def test_where_the_namespace_goes_the_log_is_given_up(world: World) -> None:
-    going = from_status(403, "Forbidden", "x because it is being terminated")
-    world.logs.trouble["create"] = [going] * 100
-    await world.begin()
-    world.note(status())
-    await pass_by(3600)
-    assert world.logs.count("create") == 3
-    assert world.warnings == []
-
-
-# --- tails
-
-
-@virtual
-async def test_a_tail_that_can_not_be_read_yet_is_read_later(world: World) -> None:
-    world.logs.trouble["tail"] = [LOST, LOST]
-    await world.begin()
-    world.note(status())
-    await pass_by(0.5)
-    data = world.logs.maps["demo-log"]
-    assert "1.a.1.txt" not in data["data"]
-    assert '"status"' not in data["metadata"]["annotations"]["tidegate.dev/log"]
-    await pass_by(30)
-    assert world.logs.maps["demo-log"]["data"]["1.a.1.txt"] == "hello\n"
-    assert '"status"' in world.logs.maps["demo-log"]["metadata"]["annotations"]["tidegate.dev/log"]
-    assert world.warnings == []
-
-
-@virtual
-async def test_after_a_minute_a_tail_is_given_up_and_the_log_says_why(world: World) -> None:
-    world.logs.trouble["tail"] = [LOST] * 100
-    await world.begin()
-    world.note(status())
-    await pass_by(100)
-    told = world.logs.maps["demo-log"]["data"]["1.a.1.txt"]
-    assert told == "[tidegate] its log could not be read: the connection broke\n"
-    assert world.warnings == [
-        "the log lacks what was printed by 1.a.1 (run.node.attempt), and says why"
-    ]
-    asked = len(world.logs.calls)
-    await pass_by(1000)
-    assert len(world.logs.calls) == asked
-
-
-@virtual
-async def test_a_pod_that_has_gone_leaves_a_note(world: World) -> None:
-    world.attempts = Facts()
-    await world.begin()
-    world.note(status())
-    await pass_by(1)
-    told = world.logs.maps["demo-log"]["data"]["1.a.1.txt"]
-    assert told == "[tidegate] its pod was gone before its log could be read\n"
-    assert len(world.warnings) == 1
-
-
-@virtual
-async def test_what_the_operator_stops_is_read_while_its_pod_is_there(world: World) -> None:
-    await world.begin()
-    stopping = node("Running", job=JobRef(name="x", ending="Cancelled"))
-    world.note(status("Running", nodes={"a": stopping}))
-    await pass_by(0)
-    assert world.logs.count("tail") == 1
-    world.attempts, world.logs.outputs = Facts(), {}
-    world.note(status("Cancelled", nodes={"a": node("Cancelled")}))
-    await pass_by(1)
-    assert world.logs.maps["demo-log"]["data"]["1.a.1.txt"] == "hello\n"
-    assert world.warnings == []
-
-
-@virtual
-async def test_what_others_delete_is_read_while_its_pod_is_there(world: World) -> None:
-    await world.begin()
-    world.note(status("Running", nodes={"a": node("Running")}))
-    before = AttemptFact(Existence.PRESENT, pods=(pod(),))
-    after = AttemptFact(Existence.PRESENT, pods=(pod(deletion_at=StillClock().now()),))
-    world.recorder.observe(UID, before, before)
-    world.recorder.observe(UID, before, after)
-    world.recorder.observe(UID, after, after)
-    await pass_by(0)
-    assert world.logs.count("tail") == 1
-    world.attempts, world.logs.outputs = Facts(), {}
-    world.note(status("Failed", nodes={"a": node("Failed")}))
-    await pass_by(1)
-    assert world.logs.maps["demo-log"]["data"]["1.a.1.txt"] == "hello\n"
-
-
-@virtual
-async def test_what_was_read_early_is_replaced_by_the_whole_where_it_can_be_had(
-    world: World,
-) -> None:
-    await world.begin()
-    stopping = node("Running", job=JobRef(name="x", ending="Cancelled"))
-    world.note(status("Running", nodes={"a": stopping}))
-    await pass_by(0)
-    world.logs.outputs["pod-1/main"] = b"hello\nlast words\n"
-    world.note(status("Cancelled", nodes={"a": node("Cancelled")}))
-    await pass_by(1)
-    assert world.logs.maps["demo-log"]["data"]["1.a.1.txt"] == "hello\nlast words\n"
 
 
 # --- what waits for the log
