@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from tests.kit.client import Object, Query
 from tests.kit.cluster import KubectlError
-from tests.kit.run import Run, instant
-from tests.kit.space import Space
+from tests.kit.run import FINAL, Run, instant
+from tests.kit.space import CONFLICT, Space
+from tests.kit.waiting import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -253,3 +255,36 @@ def test_an_invalid_change_after_a_run_moves_nothing(run: Run) -> None:
     run.annotate("rerun", "all")
     run.wait_event("RequestIgnored", "InvalidSpec")
     assert instant(run.status["finishedAt"]) - instant(before["finishedAt"]) == timedelta()
+
+
+def test_a_request_that_is_refused_once_more_is_counted_in_its_event(space: Space) -> None:
+    run = space.flow("nodes: [{name: a, script: 'true'}]")
+    run.finished("Succeeded")
+    for text in ("failed@1", "failed@2", "failed@1"):
+        run.annotate("rerun", text)
+        seen = {"rerun": text}
+        run.wait(lambda status, seen=seen: status.get("requests") == seen, f"{text} seen")
+
+    def repeated(events: dict[str, Object]) -> bool:
+        told = [event for event in events.values() if '"failed@1" ignored' in event["message"]]
+        return [event["count"] for event in told] == [2]
+
+    wait_for(space.client, Query("events", space.name), repeated, "one Event that happened twice")
+
+
+def test_a_workflow_that_others_keep_writing_to_runs_to_its_end(space: Space) -> None:
+    """Their writes let status writes of the operator fail with a conflict; it looks and goes on."""
+    run = space.flow("""
+    nodes: [{name: a, script: "true"}, {name: b, dependsOn: [a], script: "true"}]
+    """)
+    for number in range(5000):
+        patch = {"metadata": {"annotations": {"example.com/number": str(number)}}}
+        written = space.client.patch("workflows", space.name, run.name, patch)
+        if (written.get("status") or {}).get("phase") in FINAL:
+            break
+    run.finished("Succeeded")
+    assert [len(run.jobs("a")), len(run.jobs("b"))] == [1, 1]
+    if space.cluster.audit is not None:
+        asked = [one for one in space.cluster.audit.requests() if one.namespace == space.name]
+        assert (CONFLICT, "workflows/status") in {(one.code, one.resource) for one in asked}
+        assert ("workflows", "get") in {one.right for one in asked}

@@ -266,7 +266,7 @@ def refused(space: Space) -> dict[str, Run]:
         name: space.flow(
             {"nodes": [
                 {"name": "a", "outputs": [{"name": "x"}], "script": "true"},
-                {"name": "b", "dependsOn": ["a"], "command": ["true"], **own},
+                {"name": "b", "dependsOn": ["a"], **own},
                 {"name": "c", "dependsOn": ["b"], "script": "true"},
             ]},
             name,

@@ -18,8 +18,6 @@ ON_OTHER_CLUSTERS = {("workflows/finalizers", "update")}
 """Demanded by OpenShift."""
 ONCE = {("leases", "create")}
 """By the first operator of a cluster."""
-BY_CHANCE = {("workflows", "get"), ("events", "patch")}
-"""After a conflict or a lost answer, and for an Event that is told again: not in every session."""
 NEEDED = {"test_control", "test_disturbances", "test_outages"}
 """Tests that make the operator use all of its rights."""
 
@@ -54,4 +52,4 @@ def test_it_has_no_right_that_it_does_not_use(
     given = rights(deployed.client.get("clusterroles", "", RELEASE))
     given |= rights(deployed.client.get("roles", NAMESPACE, f"{RELEASE}-lease"))
     unused = given - {one.right for one in asked}
-    assert unused <= ON_OTHER_CLUSTERS | ONCE | BY_CHANCE
+    assert unused <= ON_OTHER_CLUSTERS | ONCE
