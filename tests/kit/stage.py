@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -14,14 +12,13 @@ from typing import Any
 from tests.kit.client import APPLY_PATCH, JSON_PATCH, ApiError, Client, Object, path_of
 from tests.kit.cluster import ACCOUNT
 from tests.kit.space import Space
-from tests.kit.waiting import SOON, WaitedError
+from tests.kit.waiting import until
 
 VOTE = "checkpoint.tidegate.dev/"
 AUTHOR = "tidegate.dev/author"
 CODE = "k7f3q"
 API = "tidegate.dev/v1alpha1"
 FORBIDDEN = 403
-PAUSE = 0.2
 ALL = ("create", "get", "list", "watch", "update", "patch", "delete", "deletecollection")
 
 
@@ -47,8 +44,17 @@ TRAILING = Person("alice:", role="approver")
 BOSS = Person("boss", role="owner")
 BOT = Person("system:serviceaccount:ci:bot", ("system:serviceaccounts",), role="approver")
 NAMED_BOT = Person("system:serviceaccount:ci:gate", ("system:serviceaccounts",), role="approver")
+BOT_WRITER = Person("system:serviceaccount:ci:writer", ("system:serviceaccounts",), role="writer")
 OPERATOR = Person(ACCOUNT)
-PEOPLE = (ED, WENDY, ALICE, BOB, CAROL, SHOUTING, BY, COLON, TRAILING, BOSS, BOT, NAMED_BOT)
+ADMIN = Person("tidegate-admin", ("system:masters",))
+SYSTEM = "system:serviceaccount:kube-system:"
+JOB_CONTROLLER = Person(f"{SYSTEM}job-controller", role="editor")
+REPLICA_CONTROLLER = Person(f"{SYSTEM}replicaset-controller", role="editor")
+COLLECTOR = Person(f"{SYSTEM}generic-garbage-collector", role="editor")
+PEOPLE = (
+    *(ED, WENDY, ALICE, BOB, CAROL, SHOUTING, BY, COLON, TRAILING, BOSS),
+    *(BOT, NAMED_BOT, BOT_WRITER, JOB_CONTROLLER, REPLICA_CONTROLLER, COLLECTOR),
+)
 
 
 def _rule(group: str, verbs: tuple[str, ...], *resources: str) -> Object:
@@ -202,11 +208,14 @@ def votes(texts: dict[str, str | None]) -> Act:
     return merge({"metadata": {"annotations": {VOTE + key: text for key, text in texts.items()}}})
 
 
-def json_patch(*operations: Object) -> Act:
+def json_patch(*operations: Object, sub: str = "") -> Act:
     """Apply a JSON patch."""
-    return lambda client, namespace, name: client.send(
-        "PATCH", path_of("workflows", namespace, name), list(operations), patch_type=JSON_PATCH
-    )
+
+    def act(client: Client, namespace: str, name: str) -> Object:
+        path = path_of("workflows", namespace, name, sub)
+        return client.send("PATCH", path, list(operations), patch_type=JSON_PATCH)
+
+    return act
 
 
 def json_vote(key: str, text: str) -> Act:
@@ -226,6 +235,11 @@ def applied(annotations: dict[str, str], spec: Object | None = None) -> Act:
         return client.send("PATCH", path, body, query, APPLY_PATCH)
 
     return act
+
+
+def applied_anew() -> Act:
+    """Create another Workflow by server-side apply."""
+    return lambda client, namespace, name: applied({})(client, namespace, f"{name}-new")
 
 
 def replaced(change: Callable[[Object], Any]) -> Act:
@@ -283,13 +297,18 @@ class Row:
         name = stage.workflow(**self.given)
         before = stage.written(name)
         told = denial(lambda: self.act(stage.client(self.who), stage.space.name, name))
-        if not self.words:
-            assert told == ""
-            return
-        assert re.search(rf"ValidatingAdmissionPolicy '{policy}' .* denied request: ", told), told
-        assert self.words in told
-        assert self.who.name in told, "it says who"
-        assert stage.written(name) == before
+        check_words(told, self.words, self.who, policy)
+        assert not self.words or stage.written(name) == before
+
+
+def check_words(told: str, words: str, who: Person, policy: str) -> None:
+    """Hold that a policy has said these words to somebody, and who it is; or nothing."""
+    if not words:
+        assert told == ""
+        return
+    assert re.search(rf"ValidatingAdmissionPolicy '{policy}' .* denied request: ", told), told
+    assert words in told
+    assert who.name in told, "it says who"
 
 
 def denial(act: Callable[[], Any]) -> str:
@@ -303,19 +322,11 @@ def denial(act: Callable[[], Any]) -> str:
     return ""
 
 
-def until_denied(act: Callable[[], Any], seconds: float = SOON) -> None:
+def until_denied(act: Callable[[], Any]) -> None:
     """Do it again and again until a policy that was just installed stops it."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while not denial(act):
-        if time.monotonic() > deadline:
-            raise WaitedError(f"waited {seconds:.0f} s for the policies to be in force")
-        pause.wait(PAUSE)
+    until(lambda: denial(act), "the policies in force")
 
 
-def until_granted(act: Callable[[], Any], seconds: float = SOON) -> None:
+def until_granted(act: Callable[[], Any]) -> None:
     """Do it again and again until the server has read the roles that allow it."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
-    while told := denial(act):
-        if time.monotonic() > deadline:
-            raise WaitedError(f"waited {seconds:.0f} s for rights; the server said: {told}")
-        pause.wait(PAUSE)
+    until(lambda: not denial(act), "the rights that were given")

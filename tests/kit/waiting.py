@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from tests.kit.client import Client, Object, Query
 
 SOON = 30.0
+PAUSE = 0.2
 LONG = 120.0
 
 
@@ -54,6 +57,15 @@ def wait_for_one(
 def wait_gone(client: Client, query: Query, what: str = "", seconds: float = LONG) -> None:
     """Watch until nothing is left of what the query names."""
     wait_for(client, query, lambda found: not found, what or f"no {query.resource} left", seconds)
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = SOON) -> None:
+    """Ask again and again, where no watch tells: of logs, and of what the server caches."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            in_vain(what, seconds, "")
+        pause.wait(PAUSE)
 
 
 def in_vain(what: str, seconds: float, seen: str) -> NoReturn:
