@@ -51,5 +51,6 @@ def test_it_has_no_right_that_it_does_not_use(
         pytest.skip("needs the other end-to-end tests before it")
     given = rights(deployed.client.get("clusterroles", "", RELEASE))
     given |= rights(deployed.client.get("roles", NAMESPACE, f"{RELEASE}-lease"))
+    given |= rights(deployed.client.get("clusterroles", "", f"{RELEASE}-policies"))
     unused = given - {one.right for one in asked}
     assert unused <= ON_OTHER_CLUSTERS | ONCE
