@@ -81,7 +81,7 @@ class Process:
         )
         self._sources = Sources.of(client, self._view, self._wake, settings.namespaces)
         self._refusals = Refusals(api, self._view, self._wake)
-        self._teller = Teller(HttpEventStore(client), identity(settings))
+        self._teller = Teller(HttpEventStore(client), identity(settings), decided=self._lags.forget)
         self._recorder = Recorder(
             HttpLogStore(client, settings.namespaces),
             (self._view, self._queue, self._teller, clock),

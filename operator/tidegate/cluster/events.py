@@ -63,8 +63,11 @@ class Teller:
         store: EventStore,
         reporter: str,
         monotonic: Callable[[], float] = time.monotonic,
+        decided: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """``decided`` is called with the uid of a Workflow whose checkpoint was decided."""
         self._store = store
+        self._decided = decided
         self._reporter = reporter
         self._monotonic = monotonic
         self._queue: asyncio.Queue[_Told] = asyncio.Queue(_QUEUED)
@@ -78,6 +81,8 @@ class Teller:
     ) -> None:
         """Hand over for telling; never raises, never waits."""
         for observation in observations:
+            if observation.name == "checkpoint_decided":
+                self._decided(workflow.uid)
             try:
                 metrics.record(
                     observation.name,

@@ -198,6 +198,14 @@ async def test_observations_reach_the_metrics(teller: Teller) -> None:
     assert REGISTRY.get_sample_value(name, labels) == before + 1
 
 
+async def test_a_decision_is_told_to_whoever_measures(store: FakeStore) -> None:
+    decided: list[str] = []
+    teller = Teller(store, "operator-1", decided=decided.append)
+    teller.tell(WORKFLOW, [], [Observation("node_retried")])
+    teller.tell(WORKFLOW, [], [Observation("checkpoint_decided", 3.0, ("approved",))])
+    assert decided == [WORKFLOW.uid]
+
+
 @pytest.mark.parametrize(
     "observation", [Observation("no-such-metric"), Observation("node_retried", 1.0, ("odd",))]
 )

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
-from tests.unit.cluster.objects import T0, StillClock, complete, job, pod, workflow
+from tests.unit.cluster.objects import T0, UID, StillClock, complete, job, pod, workflow
 from tidegate.api.identity import AttemptId
 from tidegate.cluster.lags import Lags
 from tidegate.cluster.view import View
@@ -63,9 +63,31 @@ def test_how_long_a_hand_off_took(view: View, clock: StillClock) -> None:
     view.job_seen(job())
     view.pod_seen(pod(4, "Succeeded"))
     clock.advance(0.5)
-    for number in (2, 3):
-        view.learn_job(job(5, uid=f"job-{number}", attempt=AttemptId(1, "b", number)))
+    for node in ("b", "c"):
+        view.learn_job(job(5, uid=f"job-{node}", attempt=AttemptId(1, node, 1)))
     assert samples("handoff") == (before[0] + 1, before[1] + 0.5)
+
+
+@pytest.mark.parametrize(
+    "attempt", [AttemptId(1, "a", 2), AttemptId(1, "a", 2, "spare"), AttemptId(2, "b", 1)]
+)
+def test_retries_fallbacks_and_reruns_are_no_hand_off(view: View, attempt: AttemptId) -> None:
+    before = samples("handoff")
+    view.job_seen(job())
+    view.pod_seen(pod(4, "Failed"))
+    view.learn_job(job(5, uid="job-2", attempt=attempt))
+    assert samples("handoff") == before
+
+
+def test_what_a_decision_starts_is_no_hand_off(clock: StillClock) -> None:
+    lags, before = Lags(clock.monotonic), samples("handoff")
+    lags.begin(T0)
+    view = watching(lags)
+    view.job_seen(job())
+    view.pod_seen(pod(4, "Succeeded"))
+    lags.forget(UID)
+    view.learn_job(job(5, uid="job-2", attempt=AttemptId(1, "c", 1)))
+    assert samples("handoff") == before
 
 
 def everything_happens(view: View) -> None:
