@@ -411,7 +411,7 @@ def test_a_question_is_harmless_in_every_message() -> None:
     message = run.node("ok").message or ""
     assert message.isprintable()
     assert message.startswith(
-        'waiting for approval of ok: "\'; answer with: kubectl delete [31m"; rejected@'
+        'waiting for approval of ok: "\'; answer with: kubectl delete"; rejected@'
     )
 
 
