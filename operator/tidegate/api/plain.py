@@ -22,6 +22,8 @@ _STACKED: Final = 3
 """Marks on one letter that languages need; more of them only smear over the lines around."""
 _NO_CHARACTER: Final = frozenset({"Cn", "Co", "Cs"})
 _TAB: Final = 8
+_MARGIN: Final = 16
+"""So many times the characters that are asked for are looked at; the rest may be megabytes."""
 
 
 def one_line(text: str) -> str:
@@ -45,8 +47,11 @@ def lines(text: str) -> list[str]:
 
 def clip(text: str, limit: int) -> str:
     """``text`` on one line, at most ``limit`` characters; what is cut off ends in ``…``."""
-    plain = one_line(text[: limit * 16])
-    return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
+    start = text[: limit * _MARGIN]
+    plain = one_line(start)
+    if len(plain) <= limit and len(start) == len(text):
+        return plain
+    return f"{plain[: limit - 1]}…"
 
 
 def _line(text: str) -> str:

@@ -7,6 +7,7 @@ nothing is written to status because a clock went on.
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from tidegate.api import plain
 from tidegate.api.duration import human
 from tidegate.api.identity import WorkflowKey
 from tidegate.api.status import Failure, NodeStatus
@@ -20,11 +21,8 @@ _MANY = 3
 
 
 def clip(text: str, limit: int = MAX_MESSAGE) -> str:
-    """``text`` on one line, without control characters, at most ``limit`` characters."""
-    if not text.isprintable():
-        text = "".join(ch if ch.isprintable() else " " for ch in text)
-    plain = " ".join(text.split())
-    return plain if len(plain) <= limit else f"{plain[: limit - 1]}…"
+    """``text`` on one line, without what terminals obey or hide; at most ``limit`` characters."""
+    return plain.clip(text, limit)
 
 
 def quoted(text: str, limit: int) -> str:

@@ -1,16 +1,19 @@
 """What people were asked and what they decided: who, when, and with which words."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 from tidegate.api.checkpoint_spec import Checkpoint, OnTimeout
+from tidegate.api.plain import one_line
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.report.detail import Detail
 from tidegate.report.model import Report
+from tidegate.report.question import question
 from tidegate.report.states import SYMBOLS, is_kept, ordered
-from tidegate.report.text import code, fenced, name, opening, words
+from tidegate.report.text import code, fenced, name, opening, sentence, words
 from tidegate.report.times import moment, took, utc
 
 _DECIDED: Final = {
@@ -20,6 +23,8 @@ _DECIDED: Final = {
     "RejectedByTimeout": "was rejected by the clock, as not enough had approved",
 }
 _INPUT: Final = 160
+_COMMAND: Final = re.compile(r"""kubectl annotate [^"']*"[^"]*"(?:\$'(?:[^'\\]|\\.)*')?""")
+"""An annotation in double quotes, whose further lines follow in the shell's ``$'…'``."""
 
 
 def checkpoints(report: Report, detail: Detail) -> list[str]:
@@ -43,21 +48,27 @@ def _is_told(node: NodeStatus) -> bool:
 
 def _checkpoint(report: Report, node_name: str, node: NodeStatus, detail: Detail) -> Iterator[str]:
     spec = _spec(report.workflow, node_name)
-    base = report.status.started_at
     yield f"{SYMBOLS[node.phase]} **{name(node_name)}** {_headline(report, node, spec)}"
-    told, command = _split(node.message or "") if node.phase is NodePhase.WAITING else ("", "")
-    if told:
-        yield from ("", opening(told, detail.message))
+    if node.phase is NodePhase.WAITING and node.message:
+        yield from _open(node.message, detail)
     elif spec is not None:
-        yield from ("", f"Asked: {words(spec.message, detail.message)}")
+        yield from ("", f"Asked: {words(question(report, spec.message), detail.message)}")
     if node.votes:
+        base = report.status.started_at
         yield ""
         yield from (f"- {_vote(vote, base, detail)}" for vote in node.votes[: detail.votes])
         if len(node.votes) > detail.votes:
             yield f"- and {len(node.votes) - detail.votes} more votes"
+
+
+def _open(message: str, detail: Detail) -> Iterator[str]:
+    """What an open checkpoint says, with the command that answers on a line of its own."""
+    before, command, after = _split(one_line(message))
+    yield from ("", sentence(opening(before, detail.message)))
     if command:
-        yield ""
-        yield from fenced([command], "sh")
+        yield from ("", "Answer with:", "", *fenced([command], "sh"))
+    if after:
+        yield from ("", f"Besides: {words(after, detail.message)}")
 
 
 def _spec(workflow: ValidatedWorkflow | None, node_name: str) -> Checkpoint | None:
@@ -69,15 +80,14 @@ def _headline(report: Report, node: NodeStatus, spec: Checkpoint | None) -> str:
     base = report.status.started_at
     if node.phase is NodePhase.WAITING:
         since = f" since {moment(node.opened_at, base)}" if node.opened_at else ""
-        coded = f" (code {code(node.code, 16)})" if node.code else ""
-        return f"waits{since}{coded}{_until(report, node, spec)}"
+        return f"waits{since}{_until(report, node, spec)}."
     how = _DECIDED.get(node.reason or "")
     if how is None:
         reason = f" ({words(node.reason, 64)})" if node.reason else ""
         how = f"was closed: {node.phase}{reason}"
     at = f", {moment(node.finished_at, base)}" if node.finished_at else ""
     kept = " in a former run, which still holds" if is_kept(node, report.status) else ""
-    return f"{how}{kept}{at}{took(node.opened_at, node.finished_at)}"
+    return f"{how}{kept}{at}{took(node.opened_at, node.finished_at)}."
 
 
 def _until(report: Report, node: NodeStatus, spec: Checkpoint | None) -> str:
@@ -88,15 +98,17 @@ def _until(report: Report, node: NodeStatus, spec: Checkpoint | None) -> str:
         deadline = utc(node.opened_at) + spec.timeout
     except OverflowError:
         return ""
-    then = "approved" if spec.on_timeout is OnTimeout.APPROVE else "rejected"
-    return f" until {moment(deadline, report.status.started_at)}, then it is {then} by the clock"
+    how = "approves" if spec.on_timeout is OnTimeout.APPROVE else "rejects"
+    return f"; the clock {how} at {moment(deadline, report.status.started_at)}"
 
 
-def _split(message: str) -> tuple[str, str]:
-    """What a message says, and the command in it that a person can paste."""
-    told, found, command = message.partition("kubectl ")
-    told = told.rstrip().removesuffix("answer with:").rstrip("; ")
-    return told, f"{found}{command}"
+def _split(message: str) -> tuple[str, str, str]:
+    """What comes before the command that a person can paste, the command, and the rest."""
+    found = _COMMAND.search(message)
+    if found is None:
+        return message, "", ""
+    before = message[: found.start()].removesuffix("answer with: ").rstrip("; ")
+    return before, found[0], message[found.end() :].lstrip("; ")
 
 
 def _vote(vote: Vote, base: datetime | None, detail: Detail) -> str:

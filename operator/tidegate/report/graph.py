@@ -47,7 +47,6 @@ def graph(report: Report, detail: Detail) -> list[str]:
     workflow = report.workflow
     if workflow is None or not report.status.nodes or not _is_of_this_run(workflow, report):
         return []
-    nodes = report.status.nodes
     edges = sum(map(len, workflow.graph.dependencies.values()))
     if len(workflow.tasks) <= detail.boxes and edges <= _MAX_EDGES:
         drawn = list(_nodes(workflow, report))
@@ -55,7 +54,7 @@ def graph(report: Report, detail: Detail) -> list[str]:
     else:
         drawn = list(_waves(workflow, report))
         told = [f"{len(workflow.tasks)} nodes with {edges} dependencies, drawn as waves.", ""]
-    used = {phase for phase in NodePhase if any(node.phase is phase for node in nodes.values())}
+    used = {line.rpartition(":::")[2] for line in drawn if ":::" in line}
     classes = [f"  classDef {phase} {_COLOURS[phase]}" for phase in NodePhase if phase in used]
     return ["## Graph", "", *told, *fenced([*drawn, *classes], "mermaid")]
 

@@ -7,10 +7,12 @@ from tidegate.api.status import WorkflowStatus
 from tidegate.engine.reasons import RunReason
 from tidegate.report.detail import Detail
 from tidegate.report.model import Report
-from tidegate.report.text import code, name, opening, words
+from tidegate.report.text import code, name, opening, sentence, words
 from tidegate.report.times import between, clock, day, moment
 
-_FAULT: Final = re.compile(r"; (?=(?:spec|metadata)[.:\[]|and [0-9]+ more faults)")
+_FAULT: Final = re.compile(r"; (?=(?:spec|metadata)[.:\[]|nodes [^ ]+ → |and [0-9]+ more faults)")
+_EXPECTED: Final = (RunReason.NODES_RUN, RunReason.NODES_SUCCEEDED)
+"""Reasons that say nothing besides the phase."""
 _PARAM: Final = 80
 """Characters of a parameter's value."""
 
@@ -41,7 +43,7 @@ def _times(status: WorkflowStatus) -> str:
 
 def _facts(status: WorkflowStatus) -> list[str]:
     found = []
-    if status.reason:
+    if status.reason and status.reason not in _EXPECTED:
         found.append(words(status.reason, 64))
     if status.progress and status.run > 0:
         found.append(f"{words(status.progress.replace('/', ' of ', 1), 64)} nodes ended well")
@@ -62,10 +64,11 @@ def _told(report: Report, detail: Detail) -> list[str]:
         return _faults(status.message or "", detail)
     if status.reason == RunReason.NODE_FAILED or not status.message:
         return []
+    if status.waiting_for and not (status.phase and status.phase.is_final):
+        return [f"**Now:** waiting for approval: {words(status.waiting_for, detail.message)}"]
     if status.phase is None or not status.phase.is_final:
         return [f"**Now:** {words(status.message, detail.message)}"]
-    text = opening(status.message, detail.message)
-    return [f"{text[:1].upper()}{text[1:]}"]
+    return [sentence(opening(status.message, detail.message))]
 
 
 def _faults(message: str, detail: Detail) -> list[str]:

@@ -1,12 +1,12 @@
 """The table of the nodes, and of the handlers below them."""
 
-import json
-from typing import Any, Final
+from typing import Final
 
 from tidegate.api.plain import clip
 from tidegate.api.status import NodePhase, NodeStatus
 from tidegate.report.detail import Detail
 from tidegate.report.model import Report, run_of
+from tidegate.report.question import outputs_of, shown
 from tidegate.report.states import is_kept, is_tolerated, ordered, state
 from tidegate.report.text import cell, code, name, words
 from tidegate.report.times import between, moment
@@ -33,6 +33,7 @@ def nodes(report: Report, detail: Detail) -> list[str]:
 
 def table(rows: tuple[Row, ...]) -> list[str]:
     """Rows as a table whose columns are straight in a terminal, too; the first is the head."""
+    rows = tuple(tuple(map(cell, row)) for row in rows)
     columns = list(zip(*rows, strict=True))
     widths = [min(max(map(len, column)), _WIDEST) for column in columns[:-1]]
     line = [f"|{'|'.join('-' * (width + 2) for width in (*widths, len(rows[0][-1])))}|"]
@@ -79,8 +80,8 @@ def _role(report: Report, node_name: str, node: NodeStatus) -> str:
 
 def _status(report: Report, node_name: str, node: NodeStatus) -> str:
     told = []
-    if node.reason and node.phase is not NodePhase.SUCCEEDED:
-        told.append(words(node.reason, 64))
+    if node.reason not in (None, node.phase) and node.phase is not NodePhase.SUCCEEDED:
+        told.append(words(node.reason or "", 64))
     if node.served_by:
         told.append(f"by {name(node.served_by)}")
     elif node.standby and not node.phase.has_ended:
@@ -89,7 +90,7 @@ def _status(report: Report, node_name: str, node: NodeStatus) -> str:
         told.append(f"kept from run {run_of(node, report.status)}")
     if is_tolerated(node_name, node, report.workflow):
         told.append("tolerated")
-    return cell(state(node) + (f" ({', '.join(told)})" if told else ""))
+    return state(node) + (f" ({', '.join(told)})" if told else "")
 
 
 def _attempts(node: NodeStatus) -> str:
@@ -109,19 +110,11 @@ def _duration(report: Report, node: NodeStatus) -> str:
 def _output(node: NodeStatus, limit: int) -> str:
     if not node.outputs or not limit:
         return ""
-    return cell(code(_pairs(node.outputs), limit))
+    pairs = _pairs(node.outputs)
+    return code(pairs, limit) if pairs else ""
 
 
 def _pairs(outputs: str) -> str:
-    """``rows=1200, table=orders``."""
-    try:
-        found = json.loads(outputs)
-    except (ValueError, RecursionError):
-        return outputs
-    if not isinstance(found, dict):
-        return outputs
-    return ", ".join(f"{key}={_value(value)}" for key, value in found.items())
-
-
-def _value(value: Any) -> str:
-    return clip(value, 256) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """``rows=1200, table=orders``; what is empty isn't told."""
+    found = {key: shown(value) for key, value in outputs_of(outputs).items()}
+    return ", ".join(f"{key}={clip(value, 256)}" for key, value in found.items() if value)

@@ -28,7 +28,7 @@ _MEANT: Final = re.compile(
 """Plain words that Git hosts may take for issues and commits."""
 _MAX_WORD: Final = 64
 _COMMAND: Final = re.compile(r"(kubectl [^;]*[^; ])")
-_LIST: Final = re.compile(r"[0-9+=-]")
+_LIST: Final = re.compile(r"[0-9]+[.)]|[+=-]")
 """Whatever begins so might begin a list, or underline the line before as a heading."""
 _BACKTICKS: Final = re.compile(r"`+")
 _MAX_BACKTICKS: Final = 8
@@ -59,6 +59,12 @@ def opening(text: str, limit: int = 1024) -> str:
     return f"{_code(first)} {rest}".rstrip()
 
 
+def sentence(text: str) -> str:
+    """A text of this module with a capital letter first, unless a name stands there."""
+    first = text.partition(" ")[0]
+    return text if first.endswith(":") else f"{text[:1].upper()}{text[1:]}"
+
+
 def _part(text: str) -> str:
     if text.startswith("kubectl "):
         return _code(text)
@@ -79,7 +85,7 @@ def _runs(given: Sequence[str]) -> Iterator[str]:
 def name(text: str) -> str:
     """The name of something: as it is where that is harmless, otherwise as code."""
     text = one_line(text)
-    return text if is_plain(text) and text else code(text)
+    return text if text and is_plain(text) and not _LIST.match(text) else code(text)
 
 
 def names(items: Sequence[str], most: int) -> str:

@@ -16,6 +16,8 @@ from tidegate.report.times import clock, day, took, utc
 
 _WIDTH: Final = 160
 _NAMES: Final = 4
+_TOGETHER: Final = 3
+"""So many failures of a kind in the same second are still told one by one."""
 _DIGITS: Final = 4
 _LAST: Final = 1000
 """After every wave."""
@@ -26,16 +28,30 @@ _CAUSES: Final = {
     "CancelNow": "cancel (now): the run is ending",
 }
 
+_BY_CLOCK: Final = {
+    "ApprovedByTimeout": "approved by the clock",
+    "RejectedByTimeout": "rejected by the clock",
+}
+
+
+_UNKNOWN: Final = (None, None)
+
 
 class Event(NamedTuple):
     """One line."""
 
     at: datetime
+    """In whole seconds, as pods tell their times: what happened within one is sorted by rank."""
     rank: tuple[int, int]
-    """What comes first of all that happens at the same moment: by wave, then by kind."""
+    """What comes first of all that happens in the same second: by wave, then by kind."""
     text: str
+    """What happened; what is told of a node goes on after the node's name."""
     who: str = ""
     """The node, of an event that may be told together with others of its kind."""
+    span: tuple[datetime | None, datetime | None] = _UNKNOWN
+    """From when to when that went whose end is told."""
+    is_calm: bool = False
+    """Whether it gives way first where there are too many."""
 
 
 class Told(NamedTuple):
@@ -50,7 +66,7 @@ def timeline(report: Report, detail: Detail) -> list[str]:
     status = report.status
     if status.started_at is None:
         return []
-    found = sorted(_events(report, status), key=lambda event: (event.at, event.rank))
+    found = sorted(_events(report, status), key=lambda e: (e.at, e.rank, e.who and e.text))
     told, left_out = _bounded(list(_together(found)), detail.events)
     lines = fenced(_dated(told, utc(status.started_at)))
     note = f"{left_out} more, of nodes that ended well or from the middle, are left out."
@@ -70,16 +86,18 @@ def _of_the_run(status: WorkflowStatus) -> Iterator[Event]:
     if status.started_at is not None:
         kept = [name for name, node in status.nodes.items() if is_kept(node, status)]
         told = f", kept from former runs: {_names(kept)}" if kept else ""
-        yield Event(utc(status.started_at), (0, 0), f"run {status.run} started{told}")
+        yield Event(_second(status.started_at), (0, 0), f"run {status.run} started{told}")
     if status.ending is not None:
-        rank = (status.ending.wave or _LAST, 5)
-        yield Event(utc(status.ending.at), rank, _ending(status.ending))
+        rank = (status.ending.wave or 0, 5)
+        yield Event(_second(status.ending.at), rank, _ending(status.ending))
     if status.outcome is not None and any(n.wave is None for n in status.nodes.values()):
         text = f"outcome {status.outcome.phase} ({status.outcome.reason}); now the handlers"
-        yield Event(utc(status.outcome.at), (_LAST, 0), text)
+        yield Event(_second(status.outcome.at), (_LAST, 0), text)
     if status.finished_at is not None:
         reason = f" ({status.reason})" if status.reason else ""
-        yield Event(utc(status.finished_at), (_LAST, 9), f"run {status.run} {status.phase}{reason}")
+        yield Event(
+            _second(status.finished_at), (_LAST, 9), f"run {status.run} {status.phase}{reason}"
+        )
 
 
 def _ending(ending: Ending) -> str:
@@ -96,75 +114,90 @@ def _of_waves(report: Report) -> Iterator[Event]:
         members = graph.waves[number - 1] if graph and 0 < number <= len(graph.waves) else ()
         of_it = [name for name in members if name in report.status.nodes]
         told = f": {_names(of_it)}" if of_it else ""
-        yield Event(utc(wave.started_at), (number, 1), f"wave {clip(key, _DIGITS)} started{told}")
+        yield Event(
+            _second(wave.started_at), (number, 1), f"wave {clip(key, _DIGITS)} started{told}"
+        )
 
 
 def _of_a_node(name: str, node: NodeStatus) -> Iterator[Event]:
     wave = node.wave or _LAST
     for failure in node.failures:
-        if failure.finished_at is not None:
-            last = node.phase is NodePhase.FAILED and failure is node.failures[-1]
-            text = _failed(name, failure, last=last)
-            yield Event(utc(failure.finished_at), (wave, 3), text)
+        if failure.finished_at is not None and not _is_its_end(node, failure):
+            yield _failed(name, node, failure, _second(failure.finished_at))
     if node.retry_at is not None:
-        yield Event(utc(node.retry_at), (wave, 3), f"{name}: next attempt")
+        yield Event(_second(node.retry_at), (wave, 3), ": next attempt", name)
     if node.opened_at is not None:
-        yield Event(utc(node.opened_at), (wave, 2), f"{name} asks for approval")
+        yield Event(_second(node.opened_at), (wave, 2), " asks for approval", name)
     for vote in node.votes:
-        yield Event(utc(vote.at), (wave, 3), f"{name}: {vote.decision} by {vote.by or 'somebody'}")
-    if node.finished_at is not None and not (node.phase is NodePhase.FAILED and node.failures):
-        text, who = _ended(name, node)
-        yield Event(utc(node.finished_at), (wave, 4 if node.attempt else 6), text, who)
+        yield Event(
+            _second(vote.at), (wave, 3), f"{name}: {vote.decision} by {vote.by or 'somebody'}"
+        )
+    if node.finished_at is not None:
+        yield from _ended(name, node, _second(node.finished_at), wave)
 
 
-def _failed(name: str, failure: Failure, *, last: bool) -> str:
+def _is_its_end(node: NodeStatus, failure: Failure) -> bool:
+    """Whether the attempt failed only because the run's end ended it."""
+    return node.phase is NodePhase.CANCELLED and failure.reason == node.reason
+
+
+def _failed(name: str, node: NodeStatus, failure: Failure, at: datetime) -> Event:
     by = f" by {failure.standby}" if failure.standby else ""
-    duration = took(failure.started_at, failure.finished_at)
-    how = "failed finally" if last else "failed"
-    return f"{name}{by}: attempt {failure.attempt} {how}{duration}, {short_failure(failure)}"
+    is_last = node.phase is NodePhase.FAILED and failure is node.failures[-1]
+    how = "failed finally" if is_last else "failed"
+    span = (failure.started_at, failure.finished_at)
+    text = f": attempt {failure.attempt} {how}, {short_failure(failure)}"
+    return Event(at, (node.wave or _LAST, 3), text, f"{name}{by}", span)
 
 
-def _ended(name: str, node: NodeStatus) -> tuple[str, str]:
-    """The text; and whose it is, where it may be told together with others."""
-    reason = f" ({node.reason})" if node.reason else ""
+def _ended(name: str, node: NodeStatus, at: datetime, wave: int) -> Iterator[Event]:
+    """The node's end; nothing where its last failure, or its last vote, has told it."""
+    reason = f" ({node.reason})" if node.reason not in (None, node.phase) else ""
     match node.phase:
         case NodePhase.SUCCEEDED if node.served_by:
-            return f"{name}: its fallback {node.served_by} succeeded", ""
-        case NodePhase.SUCCEEDED if node.opened_at is not None:
-            return f"{name}: {node.reason or node.phase}", ""
-        case NodePhase.SUCCEEDED:
-            return f"succeeded{reason}", name
+            yield Event(at, (wave, 4), f": its fallback {node.served_by} succeeded", name)
+        case NodePhase.SUCCEEDED if node.opened_at is None:
+            tries = f" on attempt {node.attempt}" if node.attempt > 1 else ""
+            span = (node.started_at, node.finished_at)
+            yield Event(at, (wave, 4), f" succeeded{tries}", name, span, is_calm=True)
         case NodePhase.SKIPPED:
-            return f"skipped{reason}", name
+            yield Event(at, (_LAST - 1, 0), f" skipped{reason}", name, is_calm=True)
         case NodePhase.CANCELLED:
-            return f"ended with the run{reason}", name
-        case _:
-            return f"{name}: {node.phase}{reason}", ""
+            yield Event(at, (_LAST - 1, 1), f" ended with the run{reason}", name, is_calm=True)
+        case _ if not (node.failures or node.votes):
+            how = _BY_CLOCK.get(node.reason or "", f"{node.phase}{reason}")
+            yield Event(at, (wave, 4), f": {how}", name)
 
 
 def _together(events: Sequence[Event]) -> Iterator[Told]:
-    """The events in order; of many nodes that end alike in the same second one is made."""
-    for _, group in groupby(events, key=lambda e: (e.at.replace(microsecond=0), e.who and e.text)):
+    """The events in order; of many nodes that fare alike in the same second one is made."""
+    for _, group in groupby(events, key=_kind):
         same = list(group)
-        if not same[0].who:
-            yield from (Told(event, 1) for event in same)
-        elif len(same) > 1:
+        if same[0].who and len(same) > (1 if same[0].is_calm else _TOGETHER):
             who = _names([event.who for event in same])
-            yield Told(same[0]._replace(text=f"{who} {same[0].text}"), len(same))
+            yield Told(same[0]._replace(who=who, span=_UNKNOWN), len(same))
         else:
-            yield Told(same[0]._replace(text=f"{same[0].who} {same[0].text}"), 1)
+            yield from (Told(event, 1) for event in same)
+
+
+def _kind(event: Event) -> tuple[datetime, str]:
+    return event.at, event.who and event.text
+
+
+def _second(at: datetime) -> datetime:
+    return utc(at).replace(microsecond=0)
 
 
 def _bounded(found: Sequence[Told], most: int) -> tuple[list[Event], int]:
     """At most so many, and how many were left out: first of those that tell of a good end."""
     if len(found) <= most:
         return [told.event for told in found], 0
-    telling = [told for told in found if not told.event.who]
+    telling = [told for told in found if not told.event.is_calm]
     room = most - len(telling)
     if room >= 0:
-        calm = [index for index, told in enumerate(found) if told.event.who]
+        calm = [index for index, told in enumerate(found) if told.event.is_calm]
         chosen = set(calm[len(calm) - room :])
-        kept = [t for index, t in enumerate(found) if not t.event.who or index in chosen]
+        kept = [t for index, t in enumerate(found) if not t.event.is_calm or index in chosen]
     else:
         kept = [*telling[: most // 3], *telling[most // 3 - most :]]
     left_out = sum(told.events for told in found) - sum(told.events for told in kept)
@@ -177,9 +210,12 @@ def _dated(events: Sequence[Event], start: datetime) -> Iterator[str]:
         if event.at.date() != today:
             today = event.at.date()
             yield day(event.at)
-        yield f"{clock(event.at)}  {clip(event.text, _WIDTH)}"
+        text = clip(f"{event.who}{event.text}", _WIDTH)
+        yield f"{clock(event.at)}  {text}{took(*event.span)}"
 
 
 def _names(items: Sequence[str]) -> str:
     shown = ", ".join(items[:_NAMES])
+    if len(items) == _NAMES + 1:
+        return f"{shown}, {items[-1]}"
     return shown if len(items) <= _NAMES else f"{shown} and {len(items) - _NAMES} more"

@@ -1,8 +1,12 @@
 """Times and durations as people read them; all times are UTC."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from tidegate.api.duration import human
+
+_LONGEST: Final = timedelta(days=36500)
+"""Whatever is told to be longer is a fault of some clock."""
 
 
 def utc(at: datetime) -> datetime:
@@ -36,7 +40,7 @@ def between(start: datetime | None, end: datetime | None) -> str:
     """How long it took; empty where one of both isn't known."""
     if start is None or end is None:
         return ""
-    return human(max(utc(end) - utc(start), timedelta()))
+    return human(min(max(utc(end) - utc(start), timedelta()), _LONGEST))
 
 
 def took(start: datetime | None, end: datetime | None) -> str:

@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from tidegate.api.model import format_time
 from tidegate.api.plain import lines
 from tidegate.api.status import Failure, NodePhase, NodeStatus, Phase
-from tidegate.engine.handlers import failed_nodes
 from tidegate.engine.messages import failure_words
 from tidegate.report.commands import logs
 from tidegate.report.detail import Detail
 from tidegate.report.model import Report, Tail, attempt_key, run_of
 from tidegate.report.states import is_tolerated
 from tidegate.report.text import code, fenced, name, names, words
-from tidegate.report.times import moment, took
+from tidegate.report.times import moment, took, utc
 
 _TAIL_BYTES: Final = 8 * 1024
 _BRIEF: Final = 100
@@ -37,14 +37,21 @@ def trouble(report: Report, detail: Detail) -> list[str]:
 def _told(report: Report) -> list[tuple[str, NodeStatus]]:
     """Nodes that failed, first cause first, then those that the end of the run ended."""
     status = report.status
-    failed = failed_nodes(status, status.nodes)
+    first = status.ending.node if status.ending is not None else None
+    failed = [(n, s) for n, s in status.nodes.items() if s.phase is NodePhase.FAILED]
+    failed.sort(key=lambda item: (item[0] != first, _ended_at(item[1])))
     ended = [(n, s) for n, s in status.nodes.items() if s.phase is NodePhase.CANCELLED]
     return failed + ended
 
 
+def _ended_at(node: NodeStatus) -> tuple[bool, str]:
+    """What sorts nodes by their ends; one whose end isn't known comes last."""
+    return node.finished_at is None, format_time(utc(node.finished_at)) if node.finished_at else ""
+
+
 def _node(report: Report, node_name: str, node: NodeStatus, detail: Detail) -> Iterator[str]:
     yield _headline(report, node_name, node, detail)
-    attempts = _attempts(report, node, detail)
+    attempts = _attempts(report, node, detail) if len(node.failures) > 1 else []
     if attempts:
         yield ""
         yield from attempts
@@ -68,6 +75,8 @@ def _headline(report: Report, node_name: str, node: NodeStatus, detail: Detail) 
         return (
             f"{who} failed: {words(node.message or node.reason or '?', detail.message)}{tolerated}"
         )
+    if len(node.failures) == 1:
+        return f"{who} failed{_single(report, node.failures[0], detail)}.{tolerated}"
     own = max((f.attempt for f in node.failures if not f.standby), default=0)
     text = f"{who} failed after {own} attempt{'s' if own > 1 else ''}" if own else f"{who} failed"
     standbys = list(dict.fromkeys(f.standby for f in node.failures if f.standby))
@@ -81,20 +90,32 @@ def _attempts(report: Report, node: NodeStatus, detail: Detail) -> list[str]:
     failures: Sequence[Failure] = node.failures
     if len(failures) > detail.attempts:
         failures = (failures[0], *failures[1 - detail.attempts :])
-    base = report.status.started_at
     found, before = [], 0
     for failure in failures:
         if failure.attempt > before + 1:
             found.append(_missing(before + 1, failure.attempt - 1))
-        who = f"fallback {name(failure.standby)}, " if failure.standby else ""
-        at = f", {moment(failure.finished_at, base)}" if failure.finished_at else ""
-        why = words(
-            failure_words(failure.reason, failure.exit_code, failure.message), detail.message
-        )
-        after = took(failure.started_at, failure.finished_at)
-        found.append(f"- {who}attempt {failure.attempt}{at}{after}: {why}")
+        found.append(f"- {_attempt(report, failure, detail)}")
         before = failure.attempt
     return found
+
+
+def _attempt(report: Report, failure: Failure, detail: Detail) -> str:
+    who = f"fallback {name(failure.standby)}, " if failure.standby else ""
+    return f"{who}attempt {failure.attempt}{_how(report, failure, detail)}"
+
+
+def _single(report: Report, failure: Failure, detail: Detail) -> str:
+    """The only failure of a node."""
+    by = f" by its fallback {name(failure.standby)}" if failure.standby else ""
+    return f"{by}{_how(report, failure, detail)}"
+
+
+def _how(report: Report, failure: Failure, detail: Detail) -> str:
+    base = report.status.started_at
+    at = f" at {moment(failure.finished_at, base)}" if failure.finished_at else ""
+    after = took(failure.started_at, failure.finished_at)
+    why = failure_words(failure.reason, failure.exit_code, failure.message)
+    return f"{at}{after}: {words(why, detail.message)}"
 
 
 def _missing(first: int, last: int) -> str:
