@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from tidegate import constants as c
@@ -98,7 +99,7 @@ class Hands:
             return self._answer(AnswerKind.UNAVAILABLE, error.message)
         answer = await self._adopt(workflow, attempt, manifest)
         if answer.kind is AnswerKind.UNAVAILABLE:
-            return self._answer(AnswerKind.UNAVAILABLE, error.message)
+            return replace(answer, message=error.message)
         return answer
 
     async def _adopt(
@@ -108,7 +109,8 @@ class Hands:
         try:
             raw = await self._api.get_job(workflow.key.namespace, manifest["metadata"]["name"])
         except ApiError as error:
-            return self._answer(AnswerKind.UNAVAILABLE, error.message)
+            answer = self._answer(AnswerKind.UNAVAILABLE, error.message)
+            return replace(answer, may_exist=not isinstance(error, NotFound))
         self._view.learn_job(raw)
         job = _fact(raw)
         objection = _objection(job, workflow.uid, attempt, manifest)

@@ -111,7 +111,8 @@ def _answered(
 def _held(node: NodeStatus, reason: Reason, message: str, answer: Answer) -> NodeStep:
     if node.reason != reason:
         node = update(node, reason=reason, message=message)
-    return NodeStep(node, wake_at=answer.again_at or answer.at + timedelta(seconds=5))
+    again_at = answer.again_at or answer.at + timedelta(seconds=5)
+    return NodeStep(node, live=answer.may_exist, wake_at=again_at)
 
 
 def _refused(

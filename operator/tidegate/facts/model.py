@@ -192,6 +192,8 @@ class Answer:
     """The Job, where one was created or adopted."""
     again_at: datetime | None = None
     """When it will be tried again, after QUOTA or UNAVAILABLE."""
+    may_exist: bool = False
+    """After UNAVAILABLE: whether nobody knows if the Job was created all the same."""
 
 
 @dataclass(frozen=True, slots=True)

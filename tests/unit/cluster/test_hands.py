@@ -156,6 +156,14 @@ async def test_a_lost_request_is_for_later(rig: Rig) -> None:
     rig.api.trouble["create_job"] = [LOST]
     answer = await rig.start()
     assert (answer.kind, answer.message) == (AnswerKind.UNAVAILABLE, "the connection broke")
+    assert not answer.may_exist
+
+
+async def test_where_the_look_is_lost_as_well_nobody_knows(rig: Rig) -> None:
+    rig.api.trouble["create_job"] = [("after", LOST)]
+    rig.api.trouble["get_job"] = [LOST]
+    answer = await rig.start()
+    assert (answer.kind, answer.may_exist) == (AnswerKind.UNAVAILABLE, True)
 
 
 async def test_every_start_gets_an_answer_and_frees_its_place(rig: Rig) -> None:

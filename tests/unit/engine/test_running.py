@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.engine.builders import PATIENT, at, node, rows, spec
+from tests.unit.engine.builders import A1, NOON, PATIENT, at, context, node, rows, spec, workflow
 from tests.unit.engine.run import Run
 from tidegate.api.identity import AttemptId
-from tidegate.facts.model import AnswerKind, AttemptFact, Existence
+from tidegate.engine.plan import plan
+from tidegate.facts.model import Answer, AnswerKind, AttemptFact, Existence, Facts
 
 AB = spec(node("a"), node("b", "a"))
 
@@ -264,3 +265,14 @@ def test_nothing_changes_by_itself_while_pods_run() -> None:
         run.advance(60)
         run.look()
     assert len(run.records) == before
+
+
+@pytest.mark.parametrize("may_exist", [True, False])
+def test_a_creation_keeps_its_place_while_nobody_knows_whether_it_was_carried_out(
+    *, may_exist: bool
+) -> None:
+    of = workflow(node("a"), node("b"), parallelism=1)
+    begun = context(of)
+    answer = Answer(AnswerKind.UNAVAILABLE, NOON, "silence", may_exist=may_exist)
+    planned = plan(of, begun.fact, begun.recorded, Facts(answers={A1: answer}), NOON)
+    assert [one.attempt.node for one in planned.starts] == ([] if may_exist else ["b"])
