@@ -21,7 +21,8 @@ BUDGETS = (384 * 1024, 32 * 1024)
 
 
 def report_of(run: Run) -> Report:
-    """With a tail and an image for every attempt."""
+    """With a tail and an image for every attempt; what has just happened has been looked at."""
+    run.look()
     keys = [attempt_key(a.run, a.node, a.number) for a in sorted(run.attempts)]
     tails = {key: Tail(TEXT, cut=True) for key in keys}
     return Report(run.fact.key, run.workflow, run.status, {}, tails, dict.fromkeys(keys, "img"))

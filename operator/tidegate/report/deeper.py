@@ -48,7 +48,7 @@ def _commands(report: Report) -> Iterator[str]:
         yield commands.logs(key, node, status.run)
     if report.tails and status.log is not None:
         yield "# the last lines of an attempt, also when its pod is gone"
-        yield commands.tail(key, status.log.config_map, list(report.tails)[-1])
+        yield commands.tail(key, status.log.config_map, _tail_to_look_at(report, node))
     yield from _next(report)
 
 
@@ -62,6 +62,12 @@ def _node_to_look_at(report: Report) -> str:
             if nodes[name].phase is phase:
                 return name
     return ran[-1] if ran else ""
+
+
+def _tail_to_look_at(report: Report, node: str) -> str:
+    """The last one of ``node``, or of whichever node has one."""
+    found = [attempt for attempt in report.tails if _node_of(attempt) == node]
+    return (found or list(report.tails))[-1]
 
 
 def _next(report: Report) -> Iterator[str]:

@@ -43,11 +43,27 @@ def render(report: Report, budget: int = MAX_BYTES) -> str:
     """
     budget = max(budget, MIN_BYTES)
     for detail in LEVELS:
-        sections = [(name, "\n".join(section(report, detail))) for name, section in _SECTIONS]
-        text = _joined([text for _, text in sections])
-        if len(text.encode()) <= budget:
+        text = _whole(report, detail, budget)
+        if text is not None:
             return text
-    return _as_much_as_fits(sections, budget)
+    least = [(name, _text(section, report, LEVELS[-1])) for name, section in _SECTIONS]
+    return _as_much_as_fits(least, budget)
+
+
+def _whole(report: Report, detail: Detail, budget: int) -> str | None:
+    """All sections; None as soon as they are too many bytes."""
+    told, room = [], budget
+    for _, section in _SECTIONS:
+        text = _text(section, report, detail)
+        room -= len(text.encode()) + len("\n\n") if text else 0
+        if room < 0:
+            return None
+        told.append(text)
+    return _joined(told)
+
+
+def _text(section: Section, report: Report, detail: Detail) -> str:
+    return "\n".join(section(report, detail))
 
 
 def _as_much_as_fits(sections: Sequence[tuple[str, str]], budget: int) -> str:

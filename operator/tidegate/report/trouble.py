@@ -87,13 +87,15 @@ def _headline(report: Report, node_name: str, node: NodeStatus, detail: Detail) 
 
 def _attempts(report: Report, node: NodeStatus, detail: Detail) -> list[str]:
     """The failures, oldest first; of many the first one and the last ones."""
-    failures: Sequence[Failure] = node.failures
-    if len(failures) > detail.attempts:
-        failures = (failures[0], *failures[1 - detail.attempts :])
+    shown: Sequence[Failure] = node.failures
+    if len(shown) > detail.attempts:
+        shown = (shown[0], *shown[1 - detail.attempts :])
+    kept = {failure.attempt for failure in node.failures}
     found, before = [], 0
-    for failure in failures:
-        if failure.attempt > before + 1:
-            found.append(_missing(before + 1, failure.attempt - 1))
+    for failure in shown:
+        missing = range(before + 1, failure.attempt)
+        if missing:
+            found.append(_missing(missing, is_in_status=kept.issuperset(missing)))
         found.append(f"- {_attempt(report, failure, detail)}")
         before = failure.attempt
     return found
@@ -118,9 +120,9 @@ def _how(report: Report, failure: Failure, detail: Detail) -> str:
     return f"{at}{after}: {words(why, detail.message)}"
 
 
-def _missing(first: int, last: int) -> str:
-    which = f"attempt {first}" if first == last else f"attempts {first} to {last}"
-    return f"- {which}: left out here"
+def _missing(which: range, *, is_in_status: bool) -> str:
+    many = f"attempts {which[0]} to {which[-1]}" if len(which) > 1 else f"attempt {which[0]}"
+    return f"- {many}: {'left out here' if is_in_status else 'no longer kept in status'}"
 
 
 def _last_attempts(node: NodeStatus) -> list[int]:
@@ -164,7 +166,7 @@ def _bounded(found: list[str], detail: Detail) -> tuple[list[str], bool]:
 def _brief(rest: Sequence[tuple[str, NodeStatus]], detail: Detail) -> Iterator[str]:
     most = min(_BRIEF, detail.rows)
     for node_name, node in rest[:most]:
-        reason = words(node.reason, 64) if node.reason else ""
+        reason = f"({words(node.reason, 64)})" if node.reason else ""
         tries = f" after {node.attempt} attempts" if node.attempt > 1 else ""
         yield f"- **{name(node_name)}** {node.phase} {reason}{tries}".rstrip()
     if len(rest) > most:
