@@ -10,6 +10,7 @@ from tidegate.api.status import WorkflowStatus
 from tidegate.cluster.book import Book
 from tidegate.cluster.gate import Gate
 from tidegate.cluster.hands import Hands
+from tidegate.cluster.ports import Recorder
 from tidegate.cluster.view import View
 from tidegate.errors import ApiError
 from tidegate.facts.job import job_fact
@@ -67,12 +68,19 @@ class Cluster:
             hands=Hands(self.api, self.view, gate, self.clock, lambda _: None),
             book=Book(self.api, self.view, lambda _: None),
             teller=self.quiet,
-            recorder=self.quiet,
+            recorder=self.new_recorder(),
             agenda=self.quiet,
             clock=self.clock,
         )
         self.reconciler = Reconciler(world)
         self._tell()
+
+    def new_recorder(self) -> Recorder:
+        """Who keeps the log; nobody here."""
+        return self.quiet
+
+    async def rest(self) -> None:
+        """What happens between two passes."""
 
     @property
     def status(self) -> WorkflowStatus:
@@ -92,6 +100,7 @@ class Cluster:
             self._work()
             self._tell()
             self.clock.advance(1)
+            await self.rest()
         raise AssertionError(f"not over after {seconds} s: {self.status!r}")
 
     async def one_pass(self) -> None:

@@ -16,6 +16,7 @@ FINAL = ("Succeeded", "Failed", "Cancelled")
 ENDED = ("Succeeded", "Failed", "Skipped", "Cancelled")
 OF_WORKFLOW = "tidegate.dev/workflow"
 OF_NODE = "tidegate.dev/node"
+MARK = "tidegate.dev/log"
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,19 @@ class Run:
             seconds,
         )
         return next(event for event in found.values() if matches(event))
+
+    def wait_log(self, *words: str, seconds: float = SOON, name: str = "") -> dict[str, str]:
+        """Wait until the log tells of the end of the present run, in these words; its data."""
+
+        def there(log: Object) -> bool:
+            mark = json.loads(log["metadata"].get("annotations", {}).get(MARK) or "{}")
+            told = mark.get("run", 0) == self.status.get("run", 0) and mark.get("over")
+            text = log.get("data", {}).get("log.md", "")
+            return bool(told and mark.get("status")) and all(word in text for word in words)
+
+        query = Query("configmaps", self.namespace, name or f"{self.name}-log")
+        found = wait_for_one(self.cluster.client, query, there, f"a log with {words}", seconds)
+        return dict(found["data"])
 
     # --- what was made for it ----------------------------------------------------------------
 
