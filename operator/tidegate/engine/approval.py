@@ -1,6 +1,6 @@
 """What an open checkpoint tells people, and what becomes of it once it is decided."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +12,7 @@ from tidegate.api.json_values import compact
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.vote import APPROVED, REJECTED
 from tidegate.constants import ANNOTATION_VOTE, MAX_RUN_OUTPUT_BYTES
-from tidegate.engine.ballots import Decision, differences, present_votes
+from tidegate.engine.ballots import PLACEHOLDER, Decision, differences, present_votes
 from tidegate.engine.context import Context
 from tidegate.engine.judge import Verdict
 from tidegate.engine.messages import clip, names, quoted
@@ -31,6 +31,7 @@ _MAX_WAITING: Final = 4096
 _MAX_COMMENT: Final = 300
 _MAX_NAME: Final = 100
 _MAX_CHOICES: Final = 4
+_MAX_DEFAULT: Final = 40
 
 
 def question(name: str, role: Role, context: Context) -> str:
@@ -114,18 +115,22 @@ def command(name: str, node: NodeStatus, checkpoint: Checkpoint, context: Contex
     tags = (f"{name}.{number}" for number in range(1, len(taken) + 3))
     keys = [*tags] if checkpoint.min_approvals > 1 else [name, *tags]
     free = next(key for key in keys if key not in taken)
-    lines = "".join(
-        f"\\n{i.name}: {i.default if i.default is not None and _is_plain(i.default) else '<value>'}"
-        for i in checkpoint.inputs
-    )
+    lines = "".join(f"\\n{line}" for line in _input_lines(checkpoint))
     vote = f'"{ANNOTATION_VOTE}{free}={APPROVED}@{node.code} by {_ME}"'
     more = f"$'{lines}'" if lines else ""
     return f"kubectl annotate --overwrite -n {key.namespace} twf {key.name} {vote}{more}"
 
 
-def _is_plain(value: str) -> bool:
-    """Whether a value means the same between ``$'`` and ``'`` in a shell."""
-    return not set(value) & set("'\\")
+def _input_lines(checkpoint: Checkpoint) -> Iterator[str]:
+    """Lines for what must be given, and for defaults that are short and need no quoting.
+
+    The others needn't stand there: they hold without a line.
+    """
+    for asked in checkpoint.inputs:
+        if asked.default is None:
+            yield f"{asked.name}: {PLACEHOLDER}"
+        elif len(asked.default) <= _MAX_DEFAULT and not set(asked.default) & set("'\\"):
+            yield f"{asked.name}: {asked.default}"
 
 
 def policy_missing(name: str, policies: PolicyFact) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tidegate.api.checkpoint_spec import MAX_VOTES, Checkpoint
 from tidegate.api.expressions import EvaluationError, matches
@@ -9,7 +10,9 @@ from tidegate.api.status import NodeStatus, Vote
 from tidegate.api.vote import APPROVALS, APPROVED, REJECTED, REJECTIONS, Ballot
 from tidegate.engine.messages import clip, names
 
-_SHOWN = 60
+PLACEHOLDER: Final = "<value>"
+"""Stands in the command that people paste where they are to write a value."""
+_SHOWN: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ def _input_fault(ballot: Ballot, checkpoint: Checkpoint) -> str:
         return f"lacks inputs; expected further lines: {lines}"
     for name, value in ballot.inputs.items():
         asked, shown = known[name], clip(value, _SHOWN)
+        if value == PLACEHOLDER:
+            return f"gives no {name}: write a value where the command has {PLACEHOLDER}"
         if asked.choices and value not in asked.choices:
             return f'gives {name} as "{shown}", which is none of: {", ".join(asked.choices)}'
         if asked.pattern is not None and not _fits(asked.pattern, value):

@@ -327,6 +327,10 @@ ROWS = [{"name": "rows", "pattern": "[0-9]+"}, {"name": "to", "choices": ["a", "
             "a line end in it": ("approved by alice\nrows: \nto: a", "doesn't match [0-9]+"),
             "no choice": ("approved by alice\nrows: 1\nto: c", "is none of: a, b"),
             "unknown": ("approved by alice\nrows: 1\nto: a\nx: 1", "unknown inputs x; there are"),
+            "pasted as it was": (
+                "approved by alice\nrows: 1\nto: <value>",
+                "gives no to: write a value where the command has <value>",
+            ),
             "twice": ("approved by alice\nrows: 1\nrows: 1\nto: a", "gives rows twice"),
         }
     ),
@@ -344,6 +348,13 @@ def test_inputs_are_outputs() -> None:
     run.vote(ok="approved by alice\nrows: 1200\nto: b")
     assert outputs(run)["rows"] == "1200"
     assert run.starts[0].values == (("nodes.ok.outputs.rows", "1200"),)
+
+
+def test_the_command_holds_what_must_be_given_and_defaults_that_need_no_quoting() -> None:
+    defaults = {"a": None, "b": "7", "c": "it's", "d": "x" * 41}
+    inputs = [{"name": n} | ({"default": d} if d else {}) for n, d in defaults.items()]
+    run = asks(inputs=inputs)
+    assert (run.node("ok").message or "").endswith("\"$'\\na: <value>\\nb: 7'")
 
 
 def test_inputs_must_agree_between_voters() -> None:
