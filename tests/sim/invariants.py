@@ -261,6 +261,8 @@ class Invariants:
             for text in wrong_moves(workflow, before.status, status):
                 self.say(text)
         if workflow is None:
+            if before is not None:
+                self.seen[uid] = Seen(before.workflow, status, before.parallelism)
             return
         same_run = before is not None and before.status.run == status.run
         most = max(workflow.spec.parallelism, before.parallelism if before and same_run else 0)

@@ -41,22 +41,29 @@ def _ended_at(fact: AttemptFact) -> datetime | None:
 
 def _may_go(context: Context, policy: JobRetention, attempt: AttemptId, fact: AttemptFact) -> bool:
     node = context.recorded.nodes.get(attempt.node)
-    if node is None or not is_stopped(fact) or not _is_recorded(context, attempt, node):
+    if not is_stopped(fact) or not _is_recorded(context, attempt, node):
         return False
     return policy is JobRetention.NEVER or _succeeded(attempt, node, fact)
 
 
-def _is_recorded(context: Context, attempt: AttemptId, node: NodeStatus) -> bool:
-    """Whether status holds how the attempt ended, so that nothing is asked of its Job again."""
+def _is_recorded(context: Context, attempt: AttemptId, node: NodeStatus | None) -> bool:
+    """Whether status holds how the attempt ended, so that nothing is asked of its Job again.
+
+    A former run is over, also for a node that is no more.
+    """
     if attempt.run < context.recorded.run:
         return True
+    if node is None:
+        return False
     current = current_attempt(attempt.node, node, context.recorded.run)
     if attempt == current:
         return node.phase.has_ended or node.phase is NodePhase.RETRYING
     return attempt.number < node.attempt
 
 
-def _succeeded(attempt: AttemptId, node: NodeStatus, fact: AttemptFact) -> bool:
+def _succeeded(attempt: AttemptId, node: NodeStatus | None, fact: AttemptFact) -> bool:
     if fact.job is not None and fact.job.end is not None:
         return fact.job.end.succeeded
+    if node is None:
+        return False
     return node.phase is NodePhase.SUCCEEDED and attempt.number == node.attempt

@@ -102,6 +102,8 @@ def _bad_ends(recorded: WorkflowStatus, plan: Plan) -> Iterator[str]:
             yield f"{end.attempt} is ended, which isn't recorded"
     for remove in plan.removes:
         node = recorded.nodes.get(remove.attempt.node)
+        if node is None and remove.attempt.run < recorded.run:
+            continue
         if node is None or not _has_recorded_end(recorded, node, remove.attempt):
             yield f"the Job of {remove.attempt} is removed before its end is recorded"
 

@@ -92,6 +92,20 @@ def test_the_policy_may_change_after_the_end() -> None:
     assert sorted(removed(run)) == ["a1", "a2", "b1", "c1"]
 
 
+@pytest.mark.parametrize(("policy", "expected"), [("Never", ["b1"]), ("OnFailure", [])])
+def test_the_jobs_of_a_node_that_is_no_more_go_likewise(policy: str, expected: list[str]) -> None:
+    run = Run(spec(node("a"), node("b"), jobRetention=policy))
+    run.pod_succeeds("a")
+    run.pod_fails("b")
+    run.edit(nodes=[node("a")])
+    run.ask(rerun="failed@1")
+    run.ask(rerun="all@2")
+    run.pod_succeeds("a")
+    run.advance(130)
+    assert [x for x in removed(run) if x.startswith("b")] == expected
+    assert run.result[0] == "Succeeded"
+
+
 def test_handlers_jobs_go_likewise() -> None:
     run = Run(spec(node("a"), standbys="x", onExit=["x"], jobRetention="OnFailure"))
     run.pod_succeeds("a")
