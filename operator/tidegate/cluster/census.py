@@ -26,7 +26,7 @@ def take(rows: Iterable[Row], queued: Mapping[str, int], now: datetime) -> Censu
         fact = row.fact if row.phase in LIVE_PHASES else None
         if fact is not None:
             openings += _openings(fact)
-        moved_at = _moved_at(row, fact)
+        moved_at = _moved_at(row, fact, now)
         if moved_at is not None:
             moves.append(moved_at)
     return Census(
@@ -56,17 +56,19 @@ def _openings(fact: WorkflowFact) -> Iterator[datetime | None]:
             yield instant(node.get("openedAt"))
 
 
-def _moved_at(row: Row, fact: WorkflowFact | None) -> datetime | None:
+def _moved_at(row: Row, fact: WorkflowFact | None, now: datetime) -> datetime | None:
     """When the run last moved, if it is one that should: a Workflow that nobody looked at, too."""
     if not row.phase:
         return row.created_at
     if fact is None or row.phase != _RUNNING:
         return None
     attempts = [of for attempt, of in row.attempts.items() if attempt.run == row.run]
-    if any(map(_is_under_way, attempts)):
+    if any(_is_under_way(of, now) for of in attempts):
         return None
-    made = [one.created_at for of in attempts for one in (of.job, *of.pods) if one is not None]
-    return max(filter(None, [instant(_latest(fact)), *made]), default=row.created_at)
+    pods = [pod for of in attempts for pod in of.pods]
+    jobs = [of.job.created_at for of in attempts if of.job is not None]
+    told = [at for pod in pods for at in (pod.created_at, pod.deletion_at)]
+    return max(filter(None, [instant(_latest(fact)), *jobs, *told]), default=row.created_at)
 
 
 def _latest(fact: WorkflowFact) -> str:
@@ -80,8 +82,14 @@ def _latest(fact: WorkflowFact) -> str:
     return latest
 
 
-def _is_under_way(fact: AttemptFact) -> bool:
-    """Whether a pod runs, or the Job waits in somebody else's queue."""
+def _is_under_way(fact: AttemptFact, now: datetime) -> bool:
+    """Whether a pod runs, or the Job waits in somebody else's queue.
+
+    A pod that should have been killed by now, but can't be confirmed stopped, doesn't run.
+    """
     if fact.job is not None and fact.job.suspended and fact.job.end is None:
         return True
-    return any(pod.any_started and not pod.is_over for pod in fact.pods)
+    return any(
+        pod.any_started and not pod.is_over and (pod.deletion_at is None or pod.deletion_at > now)
+        for pod in fact.pods
+    )

@@ -101,6 +101,17 @@ def test_a_pod_that_never_started_is_no_move_but_its_creation_is() -> None:
     assert census(view).longest_idle == 3000.0
 
 
+@pytest.mark.parametrize(("deletion", "idle"), [("13:05", 0.0), ("12:30", 1800.0)])
+def test_a_pod_that_cannot_be_confirmed_stopped_stands_still_since_it_should_be(
+    deletion: str, idle: float
+) -> None:
+    view = running()
+    view.job_seen(job())
+    deleting = pod(3, "Running", deletionTimestamp=f"2026-11-22T{deletion}:00Z")
+    view.pod_seen(_started(deleting))
+    assert census(view).longest_idle == idle
+
+
 def test_a_job_in_somebody_elses_queue_is_not_idle() -> None:
     view = running()
     view.job_seen(job(spec={"suspend": True}))
