@@ -97,6 +97,7 @@ AUTHORS = [
     Row("a restore signed by another", s.ED,
         s.created(spec=s.signed_spec(), annotations={s.AUTHOR: "alice"}, labels=RESTORED),
         UNSIGNED + "ed"),
+    Row("a creation with nulls, which the operator refuses", s.ED, s.created(spec=s.with_nulls())),
     Row("a creation where authors may vote, signed by another", s.ED,
         s.created(annotations={s.AUTHOR: "alice"})),
     Row("an edit that isn't signed anew", s.ED, edit(), UNSIGNED + "ed",

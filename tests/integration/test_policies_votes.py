@@ -26,7 +26,7 @@ NOT_LISTED = "is not among the approvers of listed"
 
 @pytest.fixture(scope="module")
 def stage(installed: Cluster) -> Iterator[Stage]:
-    space = Space.make(installed, "policies-votes", {"tests.tidegate.dev/policies": "try"})
+    space = Space.make(installed, "policies-votes")
     made = Stage.set(space)
     name = made.workflow()
     s.until_denied(lambda: s.vote("gate", "x")(made.client(s.WENDY), space.name, name))

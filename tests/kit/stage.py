@@ -103,6 +103,13 @@ def signed_spec() -> Object:
     return spec
 
 
+def with_nulls() -> Object:
+    """Return a spec with nulls in and in place of checkpoints, which the CRD lets pass."""
+    null = {"name": "null", "checkpoint": None}
+    filled = {"message": "go?", "forbidAuthors": None, "approvers": None, "requireCode": None}
+    return {**SPEC, "nodes": [null, {"name": "gate", "checkpoint": filled}]}
+
+
 def status(**nodes: Object) -> Object:
     """Return a status in which all but closed and unready are open, with more about ``nodes``."""
     waiting = {"phase": "Waiting", "code": CODE, "openedAt": "2026-11-22T10:00:00Z"}

@@ -67,18 +67,21 @@ class Policies:
 
     def fact(self) -> PolicyFact:
         """How far votes are checked, now."""
-        found = [place.standing for place in self.places]
-        sound = [one for one in found if one is not None and not one.fault]
-        if len(sound) < len(found):
+        sound = [one for one in self.places if one.standing and not one.standing.fault]
+        if len(sound) < len(self.places):
             return PolicyFact(required=self._required)
-        settles = max(one.written_at for one in sound) + SETTLES_AFTER
-        settled = settles <= self._clock.now()
+        settles = max(place.settles_at for place in sound)
+        settled = settles <= self.now()
         return PolicyFact(
             fingerprint=self._fingerprint(),
             settled=settled,
             wake_at=None if settled else settles,
             required=self._required,
         )
+
+    def now(self) -> datetime:
+        """The time by the operator's clock."""
+        return self._clock.now()
 
     def note(self) -> list[Wake]:
         """Something was heard: say so once, and wake the Workflows that wait."""
@@ -115,6 +118,8 @@ class Place:
         self.standing: Standing | None = None
         self.known = False
         """Whether it was listed, or its list refused."""
+        self.changed_at: datetime | None = None
+        """When a change was heard of, by the operator's own clock; None at its start."""
         self._policies = policies
         self._refusal = ""
 
@@ -126,9 +131,18 @@ class Place:
             return f"{kind} {self.name} {fault}" if fault else ""
         return f"{kind} {self.name} {self._refusal or 'is missing'}"
 
+    @property
+    def settles_at(self) -> datetime:
+        """When the API server surely acts by it, even if one of two clocks is wrong."""
+        times = (self.standing and self.standing.written_at, self.changed_at)
+        return max((time for time in times if time), default=read.EPOCH) + SETTLES_AFTER
+
     def seen(self, raw: Raw) -> list[Wake]:
         """It was added, changed or listed."""
-        self.standing, self._refusal = self._read(raw), ""
+        found, before = self._read(raw), self.standing
+        if before is None or (before.uid, before.generation) != (found.uid, found.generation):
+            self.changed_at = self._policies.now() if self.known else None
+        self.standing, self._refusal = found, ""
         return self._policies.note()
 
     def gone(self, raw: Raw) -> list[Wake]:

@@ -9,6 +9,10 @@ from tidegate import constants as c
 from tidegate.policies.cel import AFTER, BEFORE, ME, WHERE
 from tidegate.policies.model import Policy, Rule
 
+_FORBIDS: Final = """
+        has(n.checkpoint) && n.checkpoint != null &&
+          n.checkpoint.?forbidAuthors.orValue(false) == true"""
+"""Null is refused by the operator, so a Workflow with it must get there."""
 _VARIABLES: Final = {
     "me": ME,
     "where": WHERE,
@@ -18,16 +22,14 @@ _VARIABLES: Final = {
         variables.after[?'{c.ANNOTATION_RERUN}'].orValue('') !=
           variables.before[?'{c.ANNOTATION_RERUN}'].orValue('')""",
     "released": f"""
-        '{c.LABEL_RESTORED}' in oldObject.?metadata.?labels.orValue({{}}) &&
-          !('{c.LABEL_RESTORED}' in object.?metadata.?labels.orValue({{}}))""",
+        request.operation == 'UPDATE' &&
+          '{c.LABEL_RESTORED}' in oldObject.metadata.?labels.orValue({{}}) &&
+          !('{c.LABEL_RESTORED}' in object.metadata.?labels.orValue({{}}))""",
     "asks": """
         request.operation == 'CREATE' || object.spec != oldObject.spec || variables.rerun ||
           variables.released""",
-    "forbids": """
-        object.spec.nodes.exists(n, n.?checkpoint.?forbidAuthors.orValue(false) == true)""",
-    "forbade": """
-        request.operation == 'UPDATE' &&
-          oldObject.spec.nodes.exists(n, n.?checkpoint.?forbidAuthors.orValue(false) == true)""",
+    "forbids": f"object.spec.nodes.exists(n, {_FORBIDS})",
+    "forbade": f"request.operation == 'UPDATE' && oldObject.spec.nodes.exists(n, {_FORBIDS})",
     "author": f"variables.after[?'{c.ANNOTATION_AUTHOR}'].orValue('')",
     "former": f"variables.before[?'{c.ANNOTATION_AUTHOR}'].orValue('')",
 }

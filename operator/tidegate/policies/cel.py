@@ -11,8 +11,9 @@ SEEN_TEXT: Final = 200
 """Characters of a vote's text that such an entry holds."""
 
 ME: Final = "request.userInfo.username"
-BEFORE: Final = "oldObject.?metadata.?annotations.orValue({})"
-AFTER: Final = "object.?metadata.?annotations.orValue({})"
+BEFORE: Final = """
+    request.operation == 'CREATE' ? {} : oldObject.metadata.?annotations.orValue({})"""
+AFTER: Final = "object.metadata.?annotations.orValue({})"
 WHERE: Final = "'twf ' + request.namespace + '/' + object.metadata.?name.orValue('(new)')"
 
 

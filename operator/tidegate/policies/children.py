@@ -21,41 +21,33 @@ have no accounts of their own."""
 JOB_CONTROLLERS: Final = (CONTROLLERS[0], CONTROLLERS[2])
 
 
-def _labels(where: str) -> str:
-    """CEL: the keys of the labels of an object or a template that are Tidegate's."""
-    return f"""
-        {where}.?metadata.?labels.orValue({{}}).filter(k, k.startsWith('{_LABEL}'))"""
-
-
-def _owners(where: str) -> str:
-    return f"""
-        {where}.?metadata.?ownerReferences.orValue([]).filter(o,
-          o.kind == '{c.KIND}' && o.apiVersion.startsWith('{_LABEL}'))"""
-
-
 def _is_marked(where: str) -> str:
-    return f"""(
-          {_labels(where).strip()}.size() > 0 ||
-          {_labels(where + ".?spec.?template").strip()}.size() > 0 ||
-          {_owners(where).strip()}.size() > 0)"""
+    """CEL: whether an object has marks."""
+    labels = f".?labels.orValue({{}}).exists(k, k.startsWith('{_LABEL}'))"
+    return f"""
+        {where}.metadata{labels} ||
+        {where}.spec.?template.?metadata{labels} ||
+        {where}.metadata.?ownerReferences.orValue([]).exists(o,
+          o.kind == '{c.KIND}' && o.apiVersion.startsWith('{_LABEL}'))""".strip()
 
 
 def _texts(where: str, field: str, title: str) -> str:
     """CEL: a map's entries that are Tidegate's or tell of the Job, as texts."""
     return f"""
-        {where}.?metadata.?{field}.orValue({{}}).filter(k,
+        {where}.metadata.?{field}.orValue({{}}).filter(k,
           k.startsWith('{_LABEL}') || k == '{c.LABEL_JOB_UID}').map(k,
           '{title} ' + k + '=' + string({where}.metadata.{field}[k]))""".strip()
 
 
 def _marks(where: str) -> str:
     """CEL: all that ties the object to its Workflow and says what became of it, as texts."""
-    template = f"{where}.spec.template"
+    template = _texts(f"{where}.spec.template", "labels", "template")
     return f"""
         {_texts(where, "labels", "label")} +
         {_texts(where, "annotations", "annotation")} +
-        (has({where}.spec.template) ? {_texts(template, "labels", "template")} : []) +
-        {where}.?metadata.?ownerReferences.orValue([]).map(o,
+        (has({where}.spec.template) && has({where}.spec.template.metadata) ?
+        {template} : []) +
+        {where}.metadata.?ownerReferences.orValue([]).map(o,
           'owner ' + string(o.kind) + ' ' + string(o.uid))"""
 
 
@@ -86,7 +78,10 @@ CHILDREN: Final = Policy(
     resources=(("batch", "jobs"), ("", "pods")),
     operations=("CREATE", "UPDATE"),
     concerns={
-        "marked": f"{_is_marked('object').strip()} || {_is_marked('oldObject').strip()}",
+        "marked": f"""
+        {_is_marked("object")} ||
+        (request.operation == 'UPDATE' && (
+        {_is_marked("oldObject")}))""",
     },
     variables={
         "what": """

@@ -27,7 +27,7 @@ _VARIABLES: Final = {
     "votes": ballots("variables.changed", "variables.after"),
     "replaced": ballots("variables.touched.filter(k, k in variables.before)", "variables.before"),
     "standing": ballots(f"variables.after.filter(k, k.startsWith('{VOTE}'))", "variables.after"),
-    "gates": "object.spec.nodes.filter(n, has(n.checkpoint))",
+    "gates": "object.spec.nodes.filter(n, has(n.checkpoint) && n.checkpoint != null)",
     "state": "oldObject.?status.?nodes.orValue({})",
     "open": """
         variables.gates.filter(g, g.name in variables.state &&
@@ -142,7 +142,7 @@ _NO_MACHINE: Final = Rule(
 )
 _NO_AUTHOR: Final = Rule(
     """
-    !(variables.me in variables.authors) || variables.votes.all(v, variables.open.all(g,
+    variables.votes.all(v, !(variables.me in variables.authors) || variables.open.all(g,
       g.name != v.node || !g.checkpoint.?forbidAuthors.orValue(false)))""",
     f"""
     variables.me + ' wrote or changed ' + variables.where + ' or asked for a rerun, so can not' +

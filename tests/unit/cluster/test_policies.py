@@ -47,12 +47,12 @@ def list_one(place: Place, found: dict[str, Any] | None) -> list[Wake]:
     return wakes + place.settled(0, listed, None, 1)
 
 
-def known(clock: Clock | None = None, *, required: bool = False) -> Policies:
+def known(clock: Clock | None = None, *, required: bool = False, **metadata: Any) -> Policies:
     """All of them are there, as shipped."""
     policies = Policies(clock or Clock(), lambda: WAKES, required=required)
     policies.account = OWN
     for place in policies.places:
-        list_one(place, raw(place))
+        list_one(place, raw(place, **metadata))
     return policies
 
 
@@ -118,10 +118,8 @@ def test_policies_that_do_not_know_this_operator_are_none() -> None:
 
 def test_they_settle_ten_seconds_after_the_last_write_by_the_servers_clock() -> None:
     clock = Clock()
-    policies = known(clock)
-    one = policies.places[5]
     at = CREATED + timedelta(minutes=30)
-    one.seen(raw(one, 2, managedFields=[{"time": at.isoformat()}]))
+    policies = known(clock, managedFields=[{"time": at.isoformat()}])
     clock.time = at + timedelta(seconds=9)
     fact = policies.fact()
     assert (fact.settled, fact.wake_at) == (False, at + timedelta(seconds=10))
@@ -129,6 +127,18 @@ def test_they_settle_ten_seconds_after_the_last_write_by_the_servers_clock() -> 
     clock.time = at + timedelta(seconds=10)
     fact = policies.fact()
     assert (fact.settled, fact.wake_at) == (True, None)
+
+
+def test_a_change_that_is_heard_of_settles_ten_seconds_later_whatever_the_clocks_say() -> None:
+    clock = Clock()
+    policies = known(clock)
+    one = policies.places[5]
+    one.seen(raw(one, 2))
+    assert policies.fact().wake_at == clock.time + timedelta(seconds=10)
+    one.seen(raw(one, 2))
+    clock.time += timedelta(seconds=10)
+    one.seen(raw(one, 2))
+    assert policies.fact().settled
 
 
 def test_writes_of_status_count_for_nothing() -> None:
