@@ -189,6 +189,46 @@ def test_one_rejection_rejects_whoever_has_approved(run: Run) -> None:
     assert "not today" in run.finished("Failed")["message"]
 
 
+def test_those_who_wrote_it_or_asked_for_the_run_cannot_approve_it(
+    space: Space, deployed: Cluster
+) -> None:
+    me = admin(deployed)
+    spec = {"nodes": [{"name": "gate", "checkpoint": {"message": "Go?", "forbidAuthors": True}}]}
+    with pytest.raises(KubectlError, match="must say so in the same request"):
+        space.flow(spec)
+    run = space.flow(spec, annotations={"tidegate.dev/author": me})
+    opened(run, "gate")
+    assert run.status["authors"] == [me]
+    with pytest.raises(KubectlError, match="forbids authors"):
+        approve(run, "gate")
+    grant(run, "alice")
+    vote(run, "gate", "approve by alice", by="alice")
+    assert run.finished("Succeeded")["nodes"]["gate"]["votes"][0]["verified"] is True
+
+
+@pytest.mark.runs("""
+nodes:
+- name: gate
+  checkpoint:
+    message: Say "yes"; answer with $(workflow.name)
+    minApprovals: 2
+    inputs: [{name: ticket}, {name: share, default: it's 5%}]
+""")
+def test_each_of_several_voters_can_paste_the_command_that_is_told_next(run: Run) -> None:
+    opened(run, "gate")
+    first = command_in(asked(run)["message"])
+    type_in(run.cluster, run.namespace, first.replace("<value>", "CHG-1"))
+    run.wait(lambda s: "1 of 2 approvals" in s["nodes"]["gate"]["message"], "the first vote")
+    second = command_in(asked(run)["message"])
+    assert second != first
+    grant(run, "alice")
+    as_alice = second.replace("kubectl ", "kubectl --as=alice ").replace("<value>", "CHG-1")
+    type_in(run.cluster, run.namespace, as_alice)
+    told = outputs(run.finished("Succeeded")["nodes"]["gate"])
+    assert told["by"] == f"{admin(run.cluster)}, alice"
+    assert told["ticket"] == "CHG-1"
+
+
 @pytest.mark.runs(r"""
 nodes:
 - name: gate
