@@ -121,6 +121,7 @@ NOT_OF_CHECKPOINTS: Final = (
     "retry",
     "outputs",
     "fallback",
+    "tailLines",
 )
 """Fields of tasks; ``allowFailure`` is none of a checkpoint's either, but has a default."""
 

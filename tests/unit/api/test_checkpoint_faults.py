@@ -7,6 +7,8 @@ import pytest
 from tests.unit.api.specs import faults, node, spec
 from tests.unit.engine.builders import rows
 from tidegate.api.expressions import matches
+from tidegate.api.rules import NOT_OF_CHECKPOINTS
+from tidegate.api.spec import NodeSpec
 
 ASK: dict[str, Any] = {"message": "Go on?"}
 AT = "spec.nodes[ok]"
@@ -181,6 +183,13 @@ def test_a_node_is_never_both(field: str) -> None:
     assert fault == (
         f"{AT}.{field}: a checkpoint has none; a node is a task or a checkpoint, never both"
     )
+
+
+def test_every_field_of_tasks_is_refused() -> None:
+    """Also one that tasks get one day."""
+    fields = {field.alias or name for name, field in NodeSpec.model_fields.items()}
+    allowed = {"name", "dependsOn", "trigger", "when", "checkpoint"}
+    assert fields - allowed == {*NOT_OF_CHECKPOINTS, "allowFailure"}
 
 
 def test_a_checkpoint_has_no_fallback() -> None:
