@@ -45,7 +45,9 @@ def _demo(tools: Tools, report: Reporter, example: Path) -> int:
     report.say(f"  → applying {example.relative_to(REPOSITORY)}")
     name = show.apply(tools, example)
     status = show.follow(tools, name, sys.stdout)
-    report.say(story.closing(status))
+    report.say(f"{story.closing(status)}. Its log:")
+    report.say("")
+    report.say(story.indented(show.log(tools, name)))
     report.say("")
     report.say(tools.kubectl("get", "twf").rstrip())
     report.say("")
@@ -53,6 +55,7 @@ def _demo(tools: Tools, report: Reporter, example: Path) -> int:
     report.say(f"                kubectl get twf -w          kubectl describe twf {name}")
     report.say(f"                kubectl get jobs,pods -l tidegate.dev/workflow={name}")
     report.say(f"                kubectl logs -l tidegate.dev/workflow={name} --prefix")
+    report.say(f"                kubectl get cm {name}-log -o jsonpath='{{.data.log\\.md}}'")
     report.say("  Tidy up:      make down")
     return 0 if status.get("phase") == "Succeeded" else 1
 

@@ -18,6 +18,8 @@ from tests.demo.tools import REPOSITORY, DemoError, Tools
 
 FINAL = ("Succeeded", "Failed", "Cancelled")
 PATIENCE = 300.0
+LOG_PATIENCE = 20.0
+MARK = "tidegate.dev/log"
 
 
 def apply(tools: Tools, example: Path) -> str:
@@ -59,16 +61,31 @@ def approve(tools: Tools, name: str, node: str, code: str) -> str:
 
 def statuses(tools: Tools, name: str) -> Iterator[dict[str, Any]]:
     """Yield each status that the Workflow gets, as ``kubectl get --watch`` prints it."""
-    command = [tools.kubectl_path, "get", "twf", name, "--watch", "-o", "json"]
+    for document in watched(tools, PATIENCE, "twf", name):
+        yield document.get("status") or {}
+
+
+def log(tools: Tools, name: str) -> str:
+    """Return the log of the run that has ended; empty if it isn't written in time."""
+    selector = f"metadata.name={name}-log"
+    for document in watched(tools, LOG_PATIENCE, "configmaps", "--field-selector", selector):
+        mark = json.loads(document["metadata"].get("annotations", {}).get(MARK, "{}"))
+        if mark.get("over") and mark.get("status"):
+            return str(document["data"]["log.md"])
+    return ""
+
+
+def watched(tools: Tools, seconds: float, *what: str) -> Iterator[dict[str, Any]]:
+    """Yield objects as ``kubectl get --watch`` prints them, for so long."""
+    command = [tools.kubectl_path, "get", *what, "--watch", "-o", "json"]
     with subprocess.Popen(
         command, env=tools.environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        alarm = threading.Timer(PATIENCE, process.kill)
+        alarm = threading.Timer(seconds, process.kill)
         alarm.start()
         try:
-            for document in documents(process.stdout):
-                yield document.get("status") or {}
+            yield from documents(process.stdout)
         finally:
             alarm.cancel()
             process.kill()

@@ -117,6 +117,12 @@ def closing(status: Status) -> str:
     return f"{text}: {status['message']}" if status.get("message") else text
 
 
+def indented(text: str) -> str:
+    """Return a text of several lines as the demo shows it."""
+    shown = (f"    {line}".rstrip() for line in text.rstrip().splitlines())
+    return "\n".join(shown) or "    (not written yet)"
+
+
 def _between(start: str | None, end: str | None) -> str:
     if not (start and end):
         return ""

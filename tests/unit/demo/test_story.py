@@ -144,3 +144,8 @@ def test_closing() -> None:
 def test_documents_are_told_apart() -> None:
     text = '{\n    "a": {\n    }\n}\n{\n    "b": 1\n}\n{\n  "cut'
     assert list(show.documents(io.StringIO(text))) == [{"a": {}}, {"b": 1}]
+
+
+def test_a_log_is_shown_indented_without_trailing_spaces() -> None:
+    assert story.indented("# a\n\ntext\n") == "    # a\n\n    text"
+    assert story.indented("") == "    (not written yet)"
