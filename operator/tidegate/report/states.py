@@ -8,7 +8,7 @@ from tidegate.report.model import run_of
 
 SYMBOLS: Final = {
     NodePhase.PENDING: "·",
-    NodePhase.WAITING: "⏸",
+    NodePhase.WAITING: "◷",
     NodePhase.RUNNING: "▸",
     NodePhase.RETRYING: "↻",
     NodePhase.SUCCEEDED: "✓",

@@ -46,7 +46,10 @@ def is_plain(word: str) -> bool:
 
 def words(text: str, limit: int = 1024) -> str:
     """``text`` on one line as prose, with all that could mean something to a reader as code."""
-    parts = _COMMAND.split(clip(text, limit))
+    text = clip(text, limit)
+    if is_plain(text):
+        return text
+    parts = _COMMAND.split(text)
     return " ".join(filter(None, (_part(part) for part in parts)))
 
 

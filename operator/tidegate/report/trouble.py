@@ -1,9 +1,9 @@
 """What went wrong, before all else: each node that failed, how, and what it wrote at last."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
-from tidegate.api.model import format_time
 from tidegate.api.plain import lines
 from tidegate.api.status import Failure, NodePhase, NodeStatus, Phase
 from tidegate.engine.messages import failure_words
@@ -15,6 +15,7 @@ from tidegate.report.text import code, fenced, name, names, words
 from tidegate.report.times import moment, took, utc
 
 _TAIL_BYTES: Final = 8 * 1024
+_LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
 _BRIEF: Final = 100
 """Nodes whose failure is at least told in a line."""
 
@@ -44,9 +45,9 @@ def _told(report: Report) -> list[tuple[str, NodeStatus]]:
     return failed + ended
 
 
-def _ended_at(node: NodeStatus) -> tuple[bool, str]:
-    """What sorts nodes by their ends; one whose end isn't known comes last."""
-    return node.finished_at is None, format_time(utc(node.finished_at)) if node.finished_at else ""
+def _ended_at(node: NodeStatus) -> datetime:
+    """When the node ended; one whose end isn't known comes first."""
+    return utc(node.finished_at) if node.finished_at else _LONG_AGO
 
 
 def _node(report: Report, node_name: str, node: NodeStatus, detail: Detail) -> Iterator[str]:
