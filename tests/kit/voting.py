@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -15,7 +14,23 @@ from tests.kit.waiting import LONG
 
 VOTE = "checkpoint.tidegate.dev/"
 WAITING = "WaitingForApproval"
-_COMMAND = re.compile(r"kubectl annotate .*?(?=; |$)", re.DOTALL)
+GATED = """
+nodes:
+- {name: check, outputs: [{name: rows}], script: "echo '{\\"rows\\":1200}' > $TIDEGATE_OUTPUT"}
+- name: gate
+  dependsOn: [check]
+  checkpoint: {message: "Publish $(nodes.check.outputs.rows) rows?", timeout: 1h}
+- name: publish
+  dependsOn: [gate]
+  command: [echo, $(nodes.gate.outputs.decision), $(nodes.gate.outputs.by)]
+  args: [$(nodes.gate.outputs.comment)]
+standbys:
+- {name: page, script: 'echo "$TIDEGATE_ERRORS"'}
+- {name: tidy, script: 'echo "$TIDEGATE_PHASE"'}
+onError: [page]
+onExit: [tidy]
+"""
+"""A gate between two nodes, with handlers that print what they are told."""
 
 
 def admin(cluster: Cluster) -> str:
@@ -59,9 +74,9 @@ def asked(run: Run) -> Object:
 
 def command_in(message: str) -> str:
     """Return the command that a message tells people to paste."""
-    found = _COMMAND.search(message)
-    assert found is not None, message
-    return found[0]
+    command = message.rpartition("answer with: ")[2]
+    assert command.startswith("kubectl annotate "), message
+    return command
 
 
 def type_in(cluster: Cluster, namespace: str, command: str) -> str:
@@ -79,3 +94,13 @@ def type_in(cluster: Cluster, namespace: str, command: str) -> str:
     if done.returncode:
         raise KubectlError((done.stdout + done.stderr).strip())
     return done.stdout
+
+
+def outputs(node: Object) -> Object:
+    """Return what a node gives to later ones."""
+    return dict(json.loads(node["outputs"]))
+
+
+def ended(status: Object) -> dict[str, tuple[str, str]]:
+    """Return phase and reason of each node."""
+    return {name: (n["phase"], n.get("reason", "")) for name, n in status["nodes"].items()}
