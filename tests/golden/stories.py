@@ -229,6 +229,18 @@ def fifty() -> Report:
     return story.told({"1.n27.3": Tail("out of ideas\n")})
 
 
+def without_an_attempt() -> Report:
+    """A value is missing, so nothing is started, and a condition skips a node."""
+    given = spec(
+        node("a"),
+        node("b", "a", env=[{"name": "X", "value": "$(nodes.a.outputs.x)"}]),
+        node("c", "a", when="nodes.a.exitCode > 0"),
+    )
+    story = Story(given)
+    story.succeeds("a", told='{"y": 1}')
+    return story.told()
+
+
 def hostile() -> Report:
     """Everything that users can write wants to be more than text."""
     nasty = "| [x](http://e.example) <b>@all</b> #1 `` `cat` \x1b[31mred\x1b[0m \u202eevil"
@@ -264,4 +276,5 @@ STORIES: dict[str, Callable[[], Report]] = {
     "served-by-fallback": served_by_fallback,
     "succeeded": succeeded,
     "waiting": waiting,
+    "without-an-attempt": without_an_attempt,
 }

@@ -146,7 +146,8 @@ def _failed(name: str, node: NodeStatus, failure: Failure, at: datetime) -> Even
     is_last = node.phase is NodePhase.FAILED and failure is node.failures[-1]
     how = "failed finally" if is_last else "failed"
     span = (failure.started_at, failure.finished_at)
-    text = f": attempt {failure.attempt} {how}, {short_failure(failure)}"
+    which = f": attempt {failure.attempt}" if failure.attempt > 0 else ""
+    text = f"{which} {how}, {short_failure(failure)}"
     return Event(at, (node.wave or _LAST, 3), text, f"{name}{by}", span)
 
 

@@ -77,7 +77,8 @@ def _headline(report: Report, node_name: str, node: NodeStatus, detail: Detail) 
             f"{who} failed: {words(node.message or node.reason or '?', detail.message)}{tolerated}"
         )
     if len(node.failures) == 1:
-        return f"{who} failed{_single(report, node.failures[0], detail)}.{tolerated}"
+        told = _single(report, node.failures[0], detail).rstrip(".")
+        return f"{who} failed{told}.{tolerated}"
     own = max((f.attempt for f in node.failures if not f.standby), default=0)
     text = f"{who} failed after {own} attempt{'s' if own > 1 else ''}" if own else f"{who} failed"
     standbys = list(dict.fromkeys(f.standby for f in node.failures if f.standby))
@@ -104,7 +105,8 @@ def _attempts(report: Report, node: NodeStatus, detail: Detail) -> list[str]:
 
 def _attempt(report: Report, failure: Failure, detail: Detail) -> str:
     who = f"fallback {name(failure.standby)}, " if failure.standby else ""
-    return f"{who}attempt {failure.attempt}{_how(report, failure, detail)}"
+    which = f"attempt {failure.attempt}" if failure.attempt > 0 else "no attempt"
+    return f"{who}{which}{_how(report, failure, detail)}"
 
 
 def _single(report: Report, failure: Failure, detail: Detail) -> str:

@@ -21,7 +21,8 @@ MARKDOWN = MarkdownIt("commonmark")
             "image `registry.example/x:v7` can't be pulled: not found"),
         "punctuation stays outside of code": ("see a_b, then c_d.", "see `a_b`, then `c_d`."),
         "several in a row are one piece of code": ("a <b> <c> d", "a `<b> <c>` d"),
-        "times and numbers are prose": ("1.4 s until 14:32, 50%", "1.4 s until 14:32, 50%"),
+        "times and numbers are prose": (
+            "1.4 s until 14:32, 50% of 3/7", "1.4 s until 14:32, 50% of 3/7"),
         "links are code": ("at www.x.example or http://y", "at `www.x.example` or `http://y`"),
         "names of people are code": ("ask @bob or b@x", "ask `@bob` or `b@x`"),
         "issues are code": ("see #1, GH-2, gh-3, ABC-4", "see `#1, GH-2, gh-3, ABC-4`"),
