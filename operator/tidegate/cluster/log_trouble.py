@@ -28,6 +28,10 @@ class Trouble:
         """Whether people should hear of it after so many failures in a row."""
         return not self.passing or errors >= _PASSING
 
+    def is_counted(self, errors: int) -> bool:
+        """Whether it counts after so many failures in a row; what a deletion explains doesn't."""
+        return not self.hopeless and (self.kind != "foreign" or self.is_told(errors))
+
     def pause(self, errors: int) -> float:
         """Seconds until the next try."""
         first = 0.25 if self.kind == "conflict" else 1.0

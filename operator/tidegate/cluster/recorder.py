@@ -253,7 +253,8 @@ class Recorder:
 
     def _failed(self, entry: Entry, trouble: Trouble) -> None:
         entry.errors += 1
-        metrics.record_log_write_error(trouble.kind)
+        if trouble.is_counted(entry.errors):
+            metrics.record_log_write_error(trouble.kind)
         entry.retry_at = _now() + trouble.pause(entry.errors)
         told = trouble.is_told(entry.errors)
         if trouble.hopeless and told:

@@ -111,12 +111,14 @@ async def test_the_log_of_a_namesake_that_was_deleted_is_waited_for_in_silence(
     owner = {"kind": "Workflow", "name": "demo", "uid": "former"}
     former = {"labels": {"tidegate.dev/workflow-uid": "former"}, "ownerReferences": [owner]}
     world.logs.maps["demo-log"] = {"metadata": former}
+    before = errors("foreign")
     await world.begin()
     world.note(status())
     await pass_by(1)
     del world.logs.maps["demo-log"]
     await pass_by(10)
     assert world.warnings == []
+    assert errors("foreign") == before, "nothing is wrong, so nobody is called"
     assert "run 1 · Succeeded" in world.logs.text
 
 
@@ -124,11 +126,13 @@ async def test_the_log_of_a_namesake_that_was_deleted_is_waited_for_in_silence(
 async def test_where_the_namespace_goes_the_log_is_given_up(world: World) -> None:
     going = from_status(403, "Forbidden", "x because it is being terminated")
     world.logs.trouble["create"] = [going] * 100
+    before = errors("forbidden")
     await world.begin()
     world.note(status())
     await pass_by(3600)
     assert world.logs.count("create") == 3
     assert world.warnings == []
+    assert errors("forbidden") == before, "nothing is wrong, so nobody is called"
 
 
 # --- tails
