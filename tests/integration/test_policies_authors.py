@@ -22,8 +22,8 @@ NOT_OTHERS = "to somebody else: it names whoever writes it"
 
 
 @pytest.fixture(scope="module")
-def stage(installed: Cluster) -> Iterator[Stage]:
-    space = Space.make(installed, "policies-authors")
+def stage(alone: Cluster) -> Iterator[Stage]:
+    space = Space.make(alone, "policies-authors")
     made = Stage.set(space)
     s.until_denied(lambda: s.dry(s.created())(made.client(s.WENDY), space.name, "try"))
     s.until_granted(lambda: s.dry(s.created())(made.client(s.ED), space.name, "try"))

@@ -24,8 +24,8 @@ OWNER = {"apiVersion": s.API, "kind": "Workflow", "name": "flow", "uid": "0000",
 
 
 @pytest.fixture(scope="module")
-def stage(installed: Cluster) -> Iterator[Stage]:
-    space = Space.make(installed, "policies-children")
+def stage(alone: Cluster) -> Iterator[Stage]:
+    space = Space.make(alone, "policies-children")
     made = Stage.set(space)
     s.until_denied(lambda: make("pods", MARK)(made.client(s.ED).dry_running(), space.name, "x"))
     s.until_granted(lambda: make("pods", {})(made.client(s.ED).dry_running(), space.name, "x"))

@@ -25,8 +25,8 @@ GATES = [f"gate-{i:03}" for i in range(400)]
 
 
 @pytest.fixture(scope="module")
-def stage(installed: Cluster) -> Iterator[Stage]:
-    space = Space.make(installed, "policies-limits")
+def stage(alone: Cluster) -> Iterator[Stage]:
+    space = Space.make(alone, "policies-limits")
     made = Stage.set(space)
     s.until_denied(lambda: s.dry(s.created())(made.client(s.WENDY), space.name, "try"))
     s.until_granted(lambda: s.dry(s.created())(made.client(s.ED), space.name, "try"))

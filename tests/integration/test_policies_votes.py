@@ -25,8 +25,8 @@ NOT_LISTED = "is not among the approvers of listed"
 
 
 @pytest.fixture(scope="module")
-def stage(installed: Cluster) -> Iterator[Stage]:
-    space = Space.make(installed, "policies-votes")
+def stage(alone: Cluster) -> Iterator[Stage]:
+    space = Space.make(alone, "policies-votes")
     made = Stage.set(space)
     name = made.workflow()
     s.until_denied(lambda: s.vote("gate", "x")(made.client(s.WENDY), space.name, name))
