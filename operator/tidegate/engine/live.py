@@ -75,7 +75,7 @@ def _cannot_start(
 ) -> tuple[Reason, str] | None:
     """Why the attempt is to be ended, because it can't start; None while it may."""
     if live.refusal and any(words in live.refusal for words in _REFUSALS):
-        return Reason.POD_REFUSED, live.refusal
+        return Reason.POD_REFUSED, messages.clip(live.refusal)
     if live.started or (live.podless and live.refusal is None):
         return None  # without a pod, the Job's events tell why; they are being asked
     why = live.blocked or live.refusal or ""
