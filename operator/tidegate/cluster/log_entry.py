@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tidegate.api.identity import log_name
 from tidegate.api.status import WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.cluster.log_writer import Snapshot
-from tidegate.facts.model import WorkflowFact
+from tidegate.facts.model import EMPTY, WorkflowFact
 from tidegate.report.volume import LIMIT
 
 
@@ -26,7 +27,13 @@ class Entry:
     """A Workflow whose run is on, or whose log isn't written to its end."""
 
     fact: WorkflowFact
-    latest: Snapshot
+    run: int
+    """The latest that was heard of."""
+    over: bool
+    """Whether that one has ended."""
+    retained: bool
+    """Whether its log outlives the Workflow."""
+    workflow: ValidatedWorkflow | None
     not_before: float
     """The loop's time before which nothing is written, unless the run ends."""
     written_at: float = float("-inf")
@@ -54,20 +61,29 @@ class Entry:
         """Whether the end of a run is to be told."""
         return any(_is_over(snapshot.status) for snapshot in self.todo.values())
 
-    @property
-    def is_over(self) -> bool:
-        """Whether its latest run has ended."""
-        return _is_over(self.latest.status)
-
     def due(self, now: float, pace: Pace) -> float:
         """The loop's time of the next write."""
         due = now + pace.at_end if self.has_end else self.not_before
         return max(due, self.written_at + pace.between, self.retry_at)
 
-    def is_retained(self, status: WorkflowStatus) -> bool:
-        """Whether the log that ``status`` names outlives its Workflow."""
-        name = log_name(self.fact.key.name, self.fact.uid, retain=True)
-        return status.log is not None and status.log.config_map == name
+    def hear(self, fact: WorkflowFact, snapshot: Snapshot) -> None:
+        """Take up what is known now; the status itself isn't kept longer than it takes to tell."""
+        self.fact, self.workflow = replace(fact, spec=EMPTY, status=EMPTY), snapshot.workflow
+        self.run, self.over = snapshot.status.run, _is_over(snapshot.status)
+        self.retained = is_retained(fact, snapshot.status)
+
+
+def new_entry(fact: WorkflowFact, snapshot: Snapshot, not_before: float) -> Entry:
+    """An entry that has heard of this status."""
+    entry = Entry(fact, 0, False, False, None, not_before)
+    entry.hear(fact, snapshot)
+    return entry
+
+
+def is_retained(fact: WorkflowFact, status: WorkflowStatus) -> bool:
+    """Whether the log that ``status`` names outlives its Workflow."""
+    name = log_name(fact.key.name, fact.uid, retain=True)
+    return status.log is not None and status.log.config_map == name
 
 
 def _is_over(status: WorkflowStatus) -> bool:

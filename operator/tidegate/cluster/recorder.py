@@ -18,7 +18,7 @@ from tidegate.api.status import LIVE_PHASES, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow, validate
 from tidegate.cluster import tails
 from tidegate.cluster.early_tails import EarlyTails
-from tidegate.cluster.log_entry import Entry, Pace
+from tidegate.cluster.log_entry import Entry, Pace, is_retained, new_entry
 from tidegate.cluster.log_marks import Marks, marks
 from tidegate.cluster.log_store import LogStore
 from tidegate.cluster.log_trouble import Trouble, trouble_of
@@ -83,7 +83,7 @@ class Recorder:
         entry = self._entries.get(workflow.uid)
         if entry is None:
             return self._caught_up or self._waited(self._works_since)
-        goes_along = attempt is None and not entry.is_retained(entry.latest.status)
+        goes_along = attempt is None and not entry.retained
         if not entry.is_pending or goes_along:
             return True
         if attempt is not None and _key(attempt) in entry.settled:
@@ -99,7 +99,7 @@ class Recorder:
         was = {pod.uid for pod in before.pods if pod.deletion_at is not None}
         for pod in after.pods:
             if pod.deletion_at is not None and pod.uid not in was and pod.any_started:
-                lines = tails.lines_of(entry.latest.workflow, pod.attempt)
+                lines = tails.lines_of(entry.workflow, pod.attempt)
                 key, uid = entry.fact.key, entry.fact.uid
                 self._early.ask(key, uid, _key(pod.attempt), pod, lines)
 
@@ -170,18 +170,18 @@ class Recorder:
         run, entry = snapshot.status.run, self._entries.get(fact.uid)
         if entry is None:
             self._sweep()
-            entry = Entry(fact, snapshot, _now() + self._pace.between)
+            entry = new_entry(fact, snapshot, _now() + self._pace.between)
             self._entries[fact.uid] = entry
-        elif run > entry.latest.status.run:
+        elif run > entry.run:
             entry.not_before = _now() + self._pace.between
-        entry.fact, entry.latest = fact, snapshot
+        entry.hear(fact, snapshot)
         if told:
             return
         entry.todo[run] = snapshot
         for old in sorted(entry.todo)[:-_RUNS_KEPT]:
             del entry.todo[old]
         if self._works_since is not None:
-            self._read_what_is_stopped(entry)
+            self._read_what_is_stopped(entry, snapshot)
             self._schedule(entry)
 
     def _schedule(self, entry: Entry) -> None:
@@ -219,7 +219,7 @@ class Recorder:
         run, snapshot = min(entry.todo.items())
         fact = self._view.workflow(entry.fact.key)
         goes = fact is None or fact.uid != entry.fact.uid or fact.deleting
-        retain = entry.is_retained(snapshot.status)
+        retain = is_retained(entry.fact, snapshot.status)
         if goes and not retain:
             entry.todo.clear()
             return
@@ -279,13 +279,13 @@ class Recorder:
             self._agenda.wake_at(entry.fact.key, self._clock.now())
         if entry.todo:
             self._schedule(entry)
-        elif entry.is_over:
+        elif entry.over:
             # Kept for a moment, so that a rerun knows when the last write was.
             delay = self._pace.between
             asyncio.get_running_loop().call_later(delay, self._drop_if_idle, entry)
 
     def _drop_if_idle(self, entry: Entry) -> None:
-        idle = not entry.is_pending and entry.is_over
+        idle = not entry.is_pending and entry.over
         if idle and self._entries.get(entry.fact.uid) is entry:
             self._drop(entry)
 
@@ -303,8 +303,7 @@ class Recorder:
             if not entry.is_pending and (fact is None or fact.uid != entry.fact.uid):
                 self._drop(entry)
 
-    def _read_what_is_stopped(self, entry: Entry) -> None:
-        snapshot = entry.latest
+    def _read_what_is_stopped(self, entry: Entry, snapshot: Snapshot) -> None:
         if any(node.job and node.job.ending for node in snapshot.status.nodes.values()):
             facts = self._view.facts(entry.fact)
             for one in tails.ending(snapshot.workflow, snapshot.status, facts):
