@@ -79,7 +79,9 @@ def test_an_example_ends_as_its_first_lines_claim(
 ) -> None:
     run = applied[example].run(the_workflow(example)["metadata"]["name"])
     answer(run, example)
-    run.finished(outcome_of(example), 240)
+    status = run.finished(outcome_of(example), 240)
+    told = run.wait_log(f"# {run.name} · run 1 · {outcome_of(example)}")
+    assert all(name in told["log.md"] for name in status["nodes"])
 
 
 @pytest.mark.parametrize("example", [path for path in RUNNABLE if path.stem == MIGRATION])

@@ -83,6 +83,7 @@ def test_with_a_list_of_namespaces_the_roles_of_the_chart_suffice(
     run.annotate("cancel", "now")
     run.finished("Cancelled")
     run.wait_event("WorkflowCancelled")
+    run.wait_log("run 1 · Cancelled")
     assert elsewhere.status == {"observedGeneration": -1}
     assert operator.problems() == []
     if audit:
