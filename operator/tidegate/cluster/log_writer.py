@@ -19,7 +19,7 @@ from tidegate.cluster.tails import Ended
 from tidegate.errors import ApiError, Conflict
 from tidegate.facts.model import Facts, WorkflowFact
 from tidegate.report.markdown import render
-from tidegate.report.model import Report, Tail, attempt_key
+from tidegate.report.model import Report, Tail, attempt_key, run_of
 from tidegate.report.volume import (
     LIMIT,
     Mark,
@@ -209,6 +209,8 @@ class Writer:
                 if request in late:
                     request.cancel()
                     found.pop(one.key, None)
+                else:
+                    request.result()
         return found
 
     async def _tail(self, task: Task, one: Ended) -> Tail | None:
@@ -286,14 +288,16 @@ def _section(
 ) -> Section:
     snapshot, run = task.snapshot, task.run
     workflow = snapshot.workflow
-    images = stored.volume.images(run) | _images(task)
+    former = {run_of(node, snapshot.status) for node in snapshot.status.nodes.values()} - {run}
+    images = stored.volume.images({*former, run}) | _images(task)
+    earlier = {key: tail for one in former for key, tail in stored.volume.tails(one).items()}
     here = LogRef(config_map=stored.name)
     report = Report(
         key=task.fact.key,
         workflow=workflow,
         status=snapshot.status.model_copy(update={"log": here}),
         params={param.name: param.value for param in workflow.spec.params} if workflow else {},
-        tails=known,
+        tails={**earlier, **known},
         images=images,
     )
     return Section(

@@ -4,7 +4,7 @@ Earlier runs are kept as the text that they ended with; the present one is rende
 and takes the place of what stood there of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final, Self
@@ -98,8 +98,8 @@ class Volume:
             if key.startswith(f"{run}.") and key.endswith(_TXT)
         }
 
-    def images(self, run: int) -> dict[str, str]:
-        """The images of a run, by attempt."""
+    def images(self, runs: Collection[int]) -> dict[str, str]:
+        """The images of some runs, by attempt, as far as they are kept."""
         try:
             read = orjson.loads(self.data.get(IMAGES, "{}"))
         except orjson.JSONDecodeError:
@@ -108,7 +108,8 @@ class Volume:
             return {}
         lists = {image: keys for image, keys in read.items() if isinstance(keys, list)}
         known = ((key, image) for image, keys in lists.items() for key in keys)
-        return {k: v for k, v in known if isinstance(k, str) and k.startswith(f"{run}.")}
+        mine = tuple(f"{run}." for run in runs)
+        return {k: v for k, v in known if isinstance(k, str) and k.startswith(mine)}
 
     def outdates(self, run: int, *, over: bool) -> bool:
         """Whether what a paused process would tell of ``run`` is older than what stands here."""

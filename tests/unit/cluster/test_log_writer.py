@@ -169,6 +169,29 @@ async def test_what_is_gone_from_the_cluster_stays_in_the_log(logs: FakeLogs) ->
 
 
 @virtual
+async def test_of_nodes_that_were_kept_tails_and_images_are_told_as_well(logs: FakeLogs) -> None:
+    failed = node("Succeeded", 2)
+    spec = {"nodes": [*PARAMS["nodes"], {"name": "b", "image": "busybox", "command": ["true"]}]}
+    await write(logs, task(status("Failed", nodes={"a": failed, "b": node("Failed")})))
+    state = status(run=2, nodes={"a": failed, "b": node(run=2)})
+    told = facts(pod("pod-2", AttemptId(2, "b", 1), image_id="busybox@sha256:2"))
+    logs.outputs["pod-2/main"] = b"again\n"
+    await write(logs, task(state, snapshot=Snapshot(valid(spec), state), facts=told))
+    present = logs.text[logs.text.index("run 2 ·") :]
+    assert "busybox@sha256:1" in present
+    assert "busybox@sha256:2" in present
+    images = logs.maps["demo-log"]["data"]["images.json"]
+    assert images == '{"busybox@sha256:1":["1.a.1"],"busybox@sha256:2":["2.b.1"]}'
+
+
+@virtual
+async def test_a_bug_while_tails_are_read_is_not_swallowed(logs: FakeLogs) -> None:
+    logs.trouble["tail"] = [ZeroDivisionError()]
+    with pytest.raises(ZeroDivisionError):
+        await write(logs, task())
+
+
+@virtual
 async def test_an_invalid_spec_is_told_and_replaced_by_the_first_run(logs: FakeLogs) -> None:
     state = status("Failed", run=0, nodes={}, reason="InvalidSpec", message="invalid spec: odd")
     await write(logs, task(state, snapshot=Snapshot(None, state)))

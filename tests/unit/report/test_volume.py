@@ -138,13 +138,13 @@ def test_images_are_kept_once_each_for_the_present_run() -> None:
     images = {"1.a.1": "x", "1.b.1": "x", "1.c.1": "y"}
     volume = composed(Volume(), section(images=images))
     assert volume.data["images.json"] == '{"x":["1.a.1","1.b.1"],"y":["1.c.1"]}'
-    assert volume.images(1) == images
-    assert volume.images(2) == {}
+    assert volume.images({1}) == images
+    assert volume.images({2}) == {}
 
 
 @pytest.mark.parametrize("odd", ["x", "[]", '{"a":1}', '{"a":[1,{}]}'])
 def test_images_that_people_garbled_are_none(odd: str) -> None:
-    assert Volume(None, {"images.json": odd}).images(1) == {}
+    assert Volume(None, {"images.json": odd}).images({1}) == {}
 
 
 @pytest.mark.parametrize(
