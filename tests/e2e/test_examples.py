@@ -15,7 +15,7 @@ import yaml
 from tests.conftest import SPACES
 from tests.demo.tools import REPOSITORY
 from tests.kit.client import Object
-from tests.kit.cluster import Cluster
+from tests.kit.cluster import ACCOUNT, Cluster
 from tests.kit.run import Run
 from tests.kit.space import Space
 from tests.kit.voting import opened, type_in
@@ -105,7 +105,8 @@ def test_the_example_that_needs_a_gpu_is_admitted_and_so_are_the_jobs_it_makes(
     run: Run = space.run(suspended["metadata"]["name"])
     run.wait_phase("Pending", "Suspended")
     workflow = validate(workflow_fact(run.object))
+    operator = space.client.impersonating(ACCOUNT, ("system:serviceaccounts",))
     for name in workflow.tasks:
         job = job_manifest(workflow, Start(AttemptId(1, name, 1), ()))
         path = f"/apis/batch/v1/namespaces/{space.name}/jobs"
-        space.client.send("POST", f"{path}?fieldValidation=Strict&dryRun=All", job)
+        operator.send("POST", f"{path}?fieldValidation=Strict&dryRun=All", job)
