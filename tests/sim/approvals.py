@@ -91,6 +91,9 @@ class Approvals:
         if before is not None and not begins:
             self._costs_nothing(raw, before)
         self._waits(after)
+        author = raw["metadata"].get("annotations", {}).get(c.ANNOTATION_AUTHOR)
+        if author and author not in after.authors:
+            self._say(f"{author} wrote the Workflow, but the authors are {after.authors}")
 
     # Runs
 

@@ -55,7 +55,7 @@ def add_gates(seed: int, spec: Spec, *, calm: bool) -> Gates:
         return Gates()
     nodes = spec["nodes"]
     picked = chance.sample(nodes, min(len(nodes), chance.choice((1, 1, 2, 3))))
-    found = Gates(policy=chance.choice((NO_POLICY, NO_POLICY, STABLE, STABLE, CHANGING)))
+    found = Gates(policy=chance.choice((NO_POLICY, NO_POLICY, STABLE, CHANGING, CHANGING)))
     if calm and found.policy == CHANGING:
         found.policy = STABLE
     found.required = found.policy != NO_POLICY and chance.random() < 0.3

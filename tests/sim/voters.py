@@ -30,6 +30,8 @@ class Voters:
         self._name = name
         self._chance = chance
         self._count = 0
+        self._meddles = 0
+        """How often the policies still change while a question is open."""
         self.policies: Policies = world.policies
         self.meant: dict[tuple[str, str], Meant] = {}
         """What the votes say, by what follows the slash of their keys, and their texts."""
@@ -46,9 +48,10 @@ class Voters:
         gates, after = self._gates, self._world.time.after
         present = gates.policy != NO_POLICY
         if gates.policy == CHANGING:
-            present = self._chance.random() < 0.5
-            for _ in range(self._chance.choice((1, 2, 4))):
+            present = self._chance.random() < 0.7
+            for _ in range(self._chance.choice((0, 1, 3))):
                 after(self._chance.uniform(0.0, 120.0), self._meddle)
+            self._meddles = self._chance.choice((1, 2))
             after(_SETTLES, self._repair)
         self.policies.begin(present=present, required=gates.required)
         for _ in range(gates.chatter):
@@ -217,6 +220,9 @@ class Voters:
             after(
                 self._chance.uniform(0.0, 1.2 * min(wait, 60.0)), self._noise, uid, name, opened_at
             )
+        if self._meddles > 0 and self._world.now() < _SETTLES:
+            self._meddles -= 1
+            after(self._chance.uniform(0.0, 1.5 * min(wait, 20.0)), self._meddle)
         if name in gates.silent:
             return
         seconds = {"5s": 5.0, "30s": 30.0, "1m": 60.0, "10m": 600.0}
