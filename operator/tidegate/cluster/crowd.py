@@ -62,9 +62,8 @@ class Crowds:
     def admit(self, workflow: WorkflowFact, note: Note, now: float) -> bool:
         """Whether ``note`` is to be told by itself; else it is held back to be merged."""
         key = (workflow.uid, note.kind)
-        crowd = self._crowds.get(key)
-        if crowd is None:
-            crowd = self._crowds[key] = _Crowd(_AT_ONCE, now)
+        crowd = self._crowds.get(key) or self._held.get(key) or _Crowd(_AT_ONCE, now)
+        self._crowds[key] = crowd
         self._crowds.move_to_end(key)
         if len(self._crowds) > _REMEMBERED:
             self._crowds.popitem(last=False)

@@ -88,3 +88,12 @@ def test_only_so_many_crowds_are_remembered() -> None:
     for number in range(3000):
         crowds.admit(replace(WORKFLOW, uid=f"wf-{number}"), failed(1), 0.0)
     assert len(crowds._crowds) == 2000
+
+
+def test_what_is_held_back_of_one_workflow_outlasts_thousands_of_others() -> None:
+    crowds = Crowds()
+    admitted(crowds, map(failed, range(12)))
+    for number in range(3000):
+        crowds.admit(replace(WORKFLOW, uid=f"uid-{number}"), wave(1), 1.0)
+    assert admitted(crowds, [failed(12)], 2.0) == 0
+    assert said(crowds.due(10.0)) == ["3 more (n10, n11 and n12); the last: n12: exit code 1"]
