@@ -14,6 +14,8 @@ from tidegate.report.model import Tail
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE: Final = 8
+"""Requests that are under way at the same time: hundreds of attempts may be stopped at once."""
 _BYTES: Final = 16 * 1024 * 1024
 """Bytes that are kept; beyond them only what is there later is read."""
 
@@ -25,6 +27,7 @@ class EarlyTails:
         self._store = store
         self._kept: dict[str, dict[str, Tail | None]] = {}
         self._bytes = 0
+        self._slots = asyncio.Semaphore(_AT_ONCE)
         self.tasks: set[asyncio.Task[None]] = set()
         """The requests that are under way."""
 
@@ -53,7 +56,10 @@ class EarlyTails:
 
     async def _read(self, namespace: str, uid: str, attempt: str, pod: PodFact, lines: int) -> None:
         try:
-            tail = await tails.read(self._store, namespace, pod, lines)
+            async with self._slots:
+                if self._bytes > _BYTES:
+                    return
+                tail = await tails.read(self._store, namespace, pod, lines)
         except ApiError as error:
             log.debug("the end of the log of pod %s/%s can't be read: %s", namespace, pod, error)
             return

@@ -44,8 +44,11 @@ class Entry:
     """Attempts of the present run that the log has."""
     overdue: dict[str, float] = field(default_factory=dict)
     """Since when tails can't be read."""
-    held_since: float | None = None
+    held: dict[str, float] = field(default_factory=dict)
+    """Since when attempts that may go, or the Workflow (no name), are kept for the log."""
     errors: int = 0
+    lacks_tails: bool = False
+    """Whether the log tells all that was heard, but for tails that can't be read yet."""
     told: set[str] = field(default_factory=set)
     limit: int = LIMIT
     task: asyncio.Task[None] | None = None
@@ -60,6 +63,20 @@ class Entry:
     def has_end(self) -> bool:
         """Whether the end of a run is to be told."""
         return any(_is_over(snapshot.status) for snapshot in self.todo.values())
+
+    def lacks(self, run: int, attempt: str) -> bool:
+        """Whether the log may still want the tail of an attempt of ``run``."""
+        return (run == self.run or run in self.todo) and attempt not in self.settled
+
+    def let_go(self) -> bool:
+        """Whether the log has, by now, something of what is kept for it; the rest waits on."""
+        before = len(self.held)
+        self.held = {
+            name: since
+            for name, since in self.held.items()
+            if self.todo and name not in self.settled
+        }
+        return len(self.held) < before
 
     def due(self, now: float, pace: Pace) -> float:
         """The loop's time of the next write."""

@@ -37,6 +37,8 @@ _AT_MOST: Final = 60.0
 """Seconds that writing one may take."""
 _PATIENCE: Final = 30.0
 """Seconds that a Job, or a Workflow, is kept for its log."""
+_TAILS_AGAIN: Final = 5.0
+"""Seconds until tails that could not be read are asked for again."""
 _LEAST_LIMIT: Final = 32 * 1024
 _SWEEP_EVERY: Final = 256
 """Entries after which those of Workflows that are gone are looked for."""
@@ -86,10 +88,10 @@ class Recorder:
         goes_along = attempt is None and not entry.retained
         if not entry.is_pending or goes_along:
             return True
-        if attempt is not None and _key(attempt) in entry.settled:
+        name = _key(attempt) if attempt is not None else ""
+        if name in entry.settled:
             return True
-        entry.held_since = _now() if entry.held_since is None else entry.held_since
-        return self._waited(entry.held_since)
+        return self._waited(entry.held.setdefault(name, _now()))
 
     def observe(self, workflow_uid: str, before: AttemptFact, after: AttemptFact) -> None:
         """An attempt changed: the tail of a pod that is being deleted is read while it is there."""
@@ -98,7 +100,8 @@ class Recorder:
             return
         was = {pod.uid for pod in before.pods if pod.deletion_at is not None}
         for pod in after.pods:
-            if pod.deletion_at is not None and pod.uid not in was and pod.any_started:
+            goes = pod.deletion_at is not None and pod.uid not in was and pod.any_started
+            if goes and entry.lacks(pod.attempt.run, _key(pod.attempt)):
                 lines = tails.lines_of(entry.workflow, pod.attempt)
                 key, uid = entry.fact.key, entry.fact.uid
                 self._early.ask(key, uid, _key(pod.attempt), pod, lines)
@@ -120,7 +123,7 @@ class Recorder:
         until = _now() + seconds
         while True:
             for entry in sorted(self._entries.values(), key=lambda one: not one.has_end):
-                if not entry.errors:
+                if not (entry.errors or entry.lacks_tails):
                     self._begin(entry)
             work = {
                 entry.task for entry in self._entries.values() if entry.task
@@ -146,7 +149,10 @@ class Recorder:
         for key in tuple(self._view.keys()):
             fact = self._view.workflow(key)
             if fact is not None and fact.uid not in self._entries:
-                self._take_up(fact, known)
+                try:
+                    self._take_up(fact, known)
+                except Exception:
+                    log.exception("this is a bug; the log of %s isn't looked at", key)
             await asyncio.sleep(0)
 
     def _take_up(self, fact: WorkflowFact, known: Marks | None) -> None:
@@ -177,7 +183,7 @@ class Recorder:
         entry.hear(fact, snapshot)
         if told:
             return
-        entry.todo[run] = snapshot
+        entry.todo[run], entry.lacks_tails = snapshot, False
         for old in sorted(entry.todo)[:-_RUNS_KEPT]:
             del entry.todo[old]
         if self._works_since is not None:
@@ -239,6 +245,7 @@ class Recorder:
 
     def _written(self, entry: Entry, run: int, snapshot: Snapshot, written: Written) -> None:
         entry.errors, entry.settled = 0, written.settled
+        entry.lacks_tails = written.pending and entry.todo.get(run) is snapshot
         entry.told &= {"lost"}
         self._early.forget(entry.fact.uid, written.settled)
         if written.lost:
@@ -247,7 +254,7 @@ class Recorder:
                 self._tell(entry, "lost", _words_on_lost(written.lost))
         if written.pending:
             metrics.record_log_write_error("tail")
-            entry.retry_at = _now() + self._pace.between
+            entry.retry_at = _now() + _TAILS_AGAIN
         elif entry.todo.get(run) is snapshot:
             del entry.todo[run]
 
@@ -274,8 +281,7 @@ class Recorder:
 
     def _go_on(self, entry: Entry) -> None:
         """What is to vanish may go now; what came meanwhile is written next."""
-        if entry.held_since is not None and not entry.errors:
-            entry.held_since = None
+        if entry.held and not entry.errors and entry.let_go():
             self._agenda.wake_at(entry.fact.key, self._clock.now())
         if entry.todo:
             self._schedule(entry)

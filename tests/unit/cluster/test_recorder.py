@@ -161,6 +161,34 @@ async def test_nothing_waits_longer_than_half_a_minute(world: World) -> None:
 
 
 @virtual
+async def test_writes_that_lack_a_tail_make_nobody_wait_longer(world: World) -> None:
+    world.logs.trouble["tail"] = [LOST] * 100
+    await world.begin()
+    world.note(status("Running", nodes={"a": node("Retrying")}))
+    assert not world.has_logged(A1)
+    for second in range(29):
+        world.note(status("Running", nodes={"a": node("Retrying")}, message=f"step {second}"))
+        await pass_by(1)
+        assert not world.has_logged(A1)
+    assert world.writes > 3
+    await pass_by(2)
+    assert world.has_logged(A1)
+
+
+@virtual
+async def test_who_waits_later_waits_for_a_time_of_its_own(world: World) -> None:
+    world.logs.trouble["get"] = [FORBIDDEN] * 100
+    await world.begin()
+    world.note(status("Running", nodes={"a": node("Retrying")}))
+    assert not world.has_logged(A1)
+    await pass_by(29)
+    assert not world.has_logged(AttemptId(1, "b", 1))
+    await pass_by(2)
+    assert world.has_logged(A1)
+    assert not world.has_logged(AttemptId(1, "b", 1))
+
+
+@virtual
 async def test_as_long_as_nothing_is_known_of_what_others_left_jobs_stay(world: World) -> None:
     world.logs.trouble["marks"] = [LOST] * 100
     assert not world.has_logged(A1)
@@ -262,6 +290,24 @@ async def test_a_status_that_can_not_be_read_is_left_alone(world: World) -> None
 
 
 @virtual
+async def test_one_status_that_is_a_bug_to_look_at_ends_no_process(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = world.recorder._note
+
+    def note(fact: WorkflowFact, snapshot: Any, *, told: bool) -> None:
+        assert fact.key != KEY
+        real(fact, snapshot, told=told)
+
+    monkeypatch.setattr(world.recorder, "_note", note)
+    world.present = {KEY: stored(status()), OTHER: stored(status(), key=OTHER, uid="2")}
+    await world.begin()
+    await pass_by(10)
+    assert world.writes == 1
+    assert "this is a bug" in caplog.text
+
+
+@virtual
 async def test_the_list_is_insisted_on(world: World) -> None:
     world.present = {KEY: stored(status())}
     world.logs.trouble["marks"] = [LOST, LOST]
@@ -326,3 +372,16 @@ async def test_what_has_failed_before_is_not_insisted_on_at_the_end(world: World
     begun = now()
     await world.recorder.finish(6)
     assert now() - begun < 1
+
+
+@virtual
+async def test_a_tail_that_can_not_be_read_is_not_asked_for_without_pause_at_the_end(
+    world: World,
+) -> None:
+    world.logs.trouble["tail"] = [LOST] * 1000
+    await world.begin()
+    world.note(status())
+    begun = now()
+    await world.recorder.finish(6)
+    assert now() - begun < 1
+    assert world.logs.count("tail") == 1

@@ -13,6 +13,7 @@ from tests.unit.cluster.objects import LOST, UID, StillClock
 from tests.unit.cluster.recording import FORBIDDEN, World, errors, pass_by
 from tests.unit.cluster.virtual import virtual
 from tests.unit.engine.builders import rows
+from tidegate.api.identity import AttemptId
 from tidegate.api.status import JobRef
 from tidegate.errors import from_status
 from tidegate.facts.model import AttemptFact, Existence, Facts
@@ -223,3 +224,37 @@ async def test_what_was_read_early_is_replaced_by_the_whole_where_it_can_be_had(
     world.note(status("Cancelled", nodes={"a": node("Cancelled")}))
     await pass_by(1)
     assert world.logs.maps["demo-log"]["data"]["1.a.1.txt"] == "hello\nlast words\n"
+
+
+@virtual
+async def test_what_the_log_has_already_is_not_read_again_when_its_pod_goes(world: World) -> None:
+    await world.begin()
+    world.note(status("Running", nodes={"a": node(), "b": node("Running")}))
+    await pass_by(6)
+    assert world.logs.count("tail") == 1
+    before = AttemptFact(Existence.PRESENT, pods=(pod(),))
+    after = AttemptFact(Existence.PRESENT, pods=(pod(deletion_at=StillClock().now()),))
+    world.recorder.observe(UID, before, after)
+    world.note(status("Running", run=2, nodes={"a": node("Running", run=2)}))
+    world.recorder.observe(UID, before, after)
+    await pass_by(1)
+    assert world.logs.count("tail") == 1
+
+
+@virtual
+async def test_however_many_are_stopped_few_are_read_at_once(world: World) -> None:
+    await world.begin()
+    world.note(status("Running", nodes={"a": node("Running")}))
+    world.logs.trouble["tail"] = ["hang"] * 100
+    for number in range(100):
+        one = pod(f"pod-{number}", AttemptId(1, f"n{number}", 1))
+        going = pod(one.name, one.attempt, deletion_at=StillClock().now())
+        world.recorder.observe(
+            UID,
+            AttemptFact(Existence.PRESENT, pods=(one,)),
+            AttemptFact(Existence.PRESENT, pods=(going,)),
+        )
+    await pass_by(1)
+    assert 8 <= world.logs.count("tail") <= 16
+    world.recorder.stop()
+    await pass_by(0)
