@@ -27,6 +27,7 @@ from tests.sim.world import Trace, World
 _LIMIT = 100 * 3600.0
 _MAX_PASSES = 20_000
 _LEASE = 15.0
+_LONG_WAIT = 700.0
 
 
 @dataclass(slots=True)
@@ -84,7 +85,7 @@ class History:
         self.faults = self._faults(trouble=trouble)
         self.operators: list[Operator] = []
         self._deaths = plot.gates.kills if trouble else 0
-        self.voters.on_open.append(self._die_while_waiting)
+        self.voters.on_open += [self._die_while_waiting, self._look_while_waiting]
 
     def _faults(self, *, trouble: bool) -> Faults:
         chance = self.time.chance("faults")
@@ -134,6 +135,14 @@ class History:
             self._deaths -= 1
             after = self._chance.uniform(0.0, 1.5 * wait + 1.0)
             self.time.after(after, self._kill)
+
+    def _look_while_waiting(self, wait: float) -> None:
+        """Somebody looks although nothing happened; that must not lead to a write."""
+        if wait > _LONG_WAIT:
+            self.time.after(_LONG_WAIT, self._look)
+
+    def _look(self) -> None:
+        self.operators[-1].wake_all()
 
     def _kill(self) -> None:
         self.operators[-1].kill()
