@@ -70,7 +70,7 @@ class Process:
         clock = SystemClock()
         api = KubeApi(client)
         self._clock, self._lags = clock, Lags()
-        policies = Policies(clock, self._who_waits, required=settings.require_verified_votes)
+        policies = Policies(clock, self._who_asks, required=settings.require_verified_votes)
         self._view = View(excluded(settings), self._observe, policies.fact)
         self._policies = PolicyWatch(client, policies, self._wake)
         self._queue = Queue(clock)
@@ -244,8 +244,8 @@ class Process:
         self._lags.observe(workflow_uid, before, after)
         self._recorder.observe(workflow_uid, before, after)
 
-    def _who_waits(self) -> list[Wake]:
-        return self._view.waiting()
+    def _who_asks(self) -> list[Wake]:
+        return self._view.asking()
 
     def _wake(self, wake: Wake) -> None:
         self._queue.add(wake.key, hot=wake.hot)

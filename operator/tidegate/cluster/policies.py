@@ -48,10 +48,10 @@ class Standing:
 
 
 class Policies:
-    """The knowledge, and what the view and the Workflows that wait are told of it."""
+    """The knowledge, and what the view and the Workflows that ask people are told of it."""
 
     def __init__(
-        self, clock: Clock, waiting: Callable[[], list[Wake]], *, required: bool = False
+        self, clock: Clock, asking: Callable[[], list[Wake]], *, required: bool = False
     ) -> None:
         self.account = ""
         """The operator's own user name; empty as long as it isn't known."""
@@ -61,7 +61,7 @@ class Policies:
             for policy in POLICIES
         )
         self._clock = clock
-        self._waiting = waiting
+        self._asking = asking
         self._required = required
         self._told: str | None = None
 
@@ -84,7 +84,7 @@ class Policies:
         return self._clock.now()
 
     def note(self) -> list[Wake]:
-        """Something was heard: say so once, and wake the Workflows that wait."""
+        """Something was heard: say so once, and wake the Workflows that it concerns."""
         if not all(place.known for place in self.places):
             return []
         words = "; ".join(filter(None, (place.words() for place in self.places)))
@@ -97,7 +97,7 @@ class Policies:
             log.log(level, "votes are not checked by the API server: %s", words)
         else:
             log.info("votes are checked by the API server: policies and bindings are as shipped")
-        return self._waiting()
+        return self._asking()
 
     def _fingerprint(self) -> str:
         """A digest that changes when any of them is written or made anew."""

@@ -229,12 +229,16 @@ class Row:
         return self._fact.resource_version if self._fact else ""
 
     @property
-    def waits_for_people(self) -> bool:
-        """Whether a node of a run that is on waits for an answer, or to be allowed to ask."""
+    def may_ask(self) -> bool:
+        """Whether a run is on in which people are asked, sooner or later.
+
+        That one is asked just now isn't told by the status that was read: the record of it may be
+        on its way.
+        """
         if self._fact is None or self.phase not in LIVE_PHASES:
             return False
-        nodes = mapping(self._fact.status.get("nodes")).values()
-        return any(mapping(node).get("phase") == "Waiting" for node in nodes)
+        nodes = self._fact.spec.get("nodes")
+        return isinstance(nodes, list) and any("checkpoint" in mapping(node) for node in nodes)
 
     @property
     def fact(self) -> WorkflowFact | None:

@@ -84,10 +84,10 @@ class View:
         """Every Workflow that is known."""
         return tuple(self._memory.uids)
 
-    def waiting(self) -> list[Wake]:
-        """The Workflows whose run waits for people, or for the policies that check their votes."""
+    def asking(self) -> list[Wake]:
+        """The Workflows whose run asks people, or may: whether votes are checked concerns them."""
         known = (self._memory.rows[uid] for uid in self._memory.uids.values())
-        return [Wake(row.key, hot=False) for row in known if row.waits_for_people]
+        return [Wake(row.key, hot=False) for row in known if row.may_ask]
 
     # What gate, hands, metrics and the reader of refusals ask
 

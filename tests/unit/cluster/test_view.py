@@ -381,19 +381,23 @@ def test_a_job_that_was_suspended_and_resumed_is_owed_another_pod(view: View) ->
 
 
 @pytest.mark.parametrize(
-    ("phase", "node", "waits"),
+    ("phase", "kind", "asks"),
     [
-        ("Waiting", "Waiting", True),
-        ("Running", "Waiting", True),
-        ("Suspended", "Waiting", True),
-        ("Running", "Running", False),
-        ("Failed", "Waiting", False),
-        ("", "Waiting", False),
+        ("Waiting", "checkpoint", True),
+        ("Running", "checkpoint", True),
+        ("Suspended", "checkpoint", True),
+        ("Running", "script", False),
+        ("Failed", "checkpoint", False),
+        ("", "checkpoint", False),
     ],
 )
-def test_who_waits_for_people(view: View, phase: str, node: str, *, waits: bool) -> None:
-    view.workflow_seen(workflow(5, status={"phase": phase, "nodes": {"a": {"phase": node}}}))
-    assert view.waiting() == (CALM if waits else [])
+def test_what_becomes_of_the_policies_concerns_runs_that_ask_or_will(
+    view: View, phase: str, kind: str, *, asks: bool
+) -> None:
+    """Also before a checkpoint is recorded as waiting: its record may be on its way just now."""
+    spec = {"nodes": [{"name": "a", kind: "x"}]}
+    view.workflow_seen(workflow(5, spec=spec, status={"phase": phase, "nodes": {"a": {}}}))
+    assert view.asking() == (CALM if asks else [])
 
 
 def test_what_is_known_of_the_policies_is_a_fact() -> None:
