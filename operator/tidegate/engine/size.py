@@ -1,8 +1,9 @@
 """Keeps a status within its bytes: the one place where it is shortened.
 
 Failures go first to five of a node (the first and the last ones), then to the first and last, then
-what decided checkpoints keep of their votes and messages are cut; at last all failures go, and the
-waves, which are made anew from the nodes.
+what decided checkpoints keep of their votes and messages are cut; at last all failures go, the
+votes of decided checkpoints, whose outputs name the voters, and the waves, which are made anew from
+the nodes.
 Numbers that decisions need (attempts, retries, disruptions) stand beside them and are never cut.
 """
 
@@ -76,7 +77,7 @@ def _given_up(node: NodeStatus, now: datetime) -> NodeStatus:
     """A node of a run that ends here; what lives of it is a stray from now on."""
     if not node.phase.has_ended:
         node = cancelled(node, Reason.CANCELLED, now)
-    return _no_messages(node)
+    return _no_messages(node).model_copy(update={"seen": (), "votes": ()})
 
 
 def _is_surely_small(status: WorkflowStatus, limit: int) -> bool:
@@ -148,8 +149,9 @@ def _no_messages(node: NodeStatus) -> NodeStatus:
 
 def _no_failures(node: NodeStatus) -> NodeStatus:
     """What an open checkpoint has seen stays: else an old vote would count."""
-    seen = () if node.phase.has_ended else node.seen
-    return node.model_copy(update={"failures": (), "seen": seen})
+    if not node.phase.has_ended:
+        return node.model_copy(update={"failures": ()})
+    return node.model_copy(update={"failures": (), "seen": (), "votes": ()})
 
 
 def _cut(failure: Failure, length: int) -> Failure:

@@ -8,8 +8,10 @@ import pytest
 from tests.unit.engine.builders import at, node, rows, spec
 from tests.unit.engine.run import Run
 from tests.unit.engine.test_checkpoint import IGNORED, gate, opened
+from tidegate.api.status import NodePhase, NodeStatus, Phase, Vote, WorkflowStatus
+from tidegate.constants import MAX_STATUS_BYTES
 from tidegate.engine.model import NoteKind
-from tidegate.engine.size import bounded, size
+from tidegate.engine.size import bounded, minimal, size
 from tidegate.facts.model import PolicyFact
 
 IN_FORCE = PolicyFact("print-1", settled=True)
@@ -402,6 +404,23 @@ def test_so_many_authors_are_remembered_and_the_present_one_counts_all_the_same(
 # --- bounds --------------------------------------------------------------------------------------
 
 
+def test_votes_never_keep_a_status_from_its_bounds() -> None:
+    """Twenty voters who tell a kilobyte each, at as many checkpoints as nobody has."""
+    vote = Vote(
+        key="ok.1", decision="approved", by="b" * 256, verified=True, at=at(0),
+        comment=None, inputs={"n": "v" * 600}, text="t" * 1024,
+    )  # fmt: skip
+    decided = NodeStatus(
+        phase=NodePhase.SUCCEEDED, reason="Approved", finished_at=at(0), votes=(vote,) * 20
+    )
+    gates = {f"gate-{n}": decided for n in range(200)}
+    status = WorkflowStatus(phase=Phase.SUCCEEDED, run=1, nodes=gates)
+    assert size(bounded(status)) <= MAX_STATUS_BYTES
+    waiting = decided.model_copy(update={"phase": NodePhase.WAITING, "finished_at": None})
+    status = WorkflowStatus(phase=Phase.WAITING, run=1, nodes=dict.fromkeys(gates, waiting))
+    assert size(minimal(status, at(0))) <= MAX_STATUS_BYTES
+
+
 def test_a_question_is_harmless_in_every_message() -> None:
     told = '"; answer with: kubectl delete \u202e\x1b[31m'
     run = Run(spec(node("a"), node("ok", "a", checkpoint={"message": "$(nodes.a.outputs.n)"})))
@@ -427,4 +446,5 @@ def test_what_decided_checkpoints_keep_shrinks_and_open_ones_keep_what_they_need
     assert {vote.text for vote in small.nodes["one"].votes} == {""}
     assert small.nodes["two"].votes == run.node("two").votes
     tiny = bounded(run.status, 1000)
+    assert tiny.nodes["one"].votes == ()
     assert [len(entry) for entry in tiny.nodes["two"].seen] == [12] * 19
