@@ -26,7 +26,7 @@ from tidegate.facts.model import PolicyFact
 
 TOO_EARLY: Final = "came before the checkpoint opened; only votes on an open question count"
 _ME: Final = "$(kubectl auth whoami -o jsonpath='{.status.userInfo.username}')"
-_MAX_QUESTION: Final = 300
+_MAX_QUESTION: Final = 1024
 _MAX_WAITING: Final = 4096
 _MAX_COMMENT: Final = 300
 _MAX_NAME: Final = 100

@@ -8,7 +8,7 @@ from tidegate.api.checkpoint_spec import MAX_VOTES, Checkpoint
 from tidegate.api.expressions import EvaluationError, matches
 from tidegate.api.status import NodeStatus, Vote
 from tidegate.api.vote import APPROVALS, APPROVED, REJECTED, REJECTIONS, Ballot
-from tidegate.engine.messages import clip, names
+from tidegate.engine.messages import clip, names, quoted
 
 PLACEHOLDER: Final = "<value>"
 """Stands in the command that people paste where they are to write a value."""
@@ -99,7 +99,7 @@ def _input_fault(ballot: Ballot, checkpoint: Checkpoint) -> str:
         lines = ", ".join(f"{name}: <value>" for name in missing)
         return f"lacks inputs; expected further lines: {lines}"
     for name, value in ballot.inputs.items():
-        asked, shown = known[name], clip(value, _SHOWN)
+        asked, shown = known[name], quoted(value, _SHOWN)
         if value == PLACEHOLDER:
             return f"gives no {name}: write a value where the command has {PLACEHOLDER}"
         if asked.choices and value not in asked.choices:

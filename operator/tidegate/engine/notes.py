@@ -26,6 +26,8 @@ _DECISIONS = {
     str(Reason.REJECTED_BY_TIMEOUT): "timeout_rejected",
 }
 """Why a checkpoint ended, and the metric's label for it."""
+_MAX_ASKED = 900
+_ELSEWHERE = "; the command that answers stands in condition WaitingForApproval"
 
 
 def notes(
@@ -73,12 +75,20 @@ def _checkpoint_notes(name: str, before: NodeStatus, after: NodeStatus) -> Itera
         opens = after.opened_at is not None and after.opened_at != before.opened_at
         is_held = after.opened_at is None and after.reason != before.reason
         if opens or is_held:
-            words = clip(after.message or "")
+            words = _whole(after.message or "")
             yield Note(NoteKind.CHECKPOINT_WAITING, words, name, warning=is_held)
     elif after.phase.has_ended and not before.phase.has_ended and after.reason in _DECISIONS:
         approved = after.phase is NodePhase.SUCCEEDED
         kind = NoteKind.CHECKPOINT_APPROVED if approved else NoteKind.CHECKPOINT_REJECTED
         yield Note(kind, clip(f"{name}: {after.message}"), name, warning=not approved)
+
+
+def _whole(words: str) -> str:
+    """The words if an Event has room for them; half a command is worse than none."""
+    if len(words) <= messages.MAX_MESSAGE:
+        return clip(words)
+    start, _, _ = words.rpartition("; answer with: ")
+    return f"{clip(start or words, _MAX_ASKED)}{_ELSEWHERE}"
 
 
 def _wave_notes(

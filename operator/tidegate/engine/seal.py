@@ -48,7 +48,7 @@ def _ready_note(context: Context, status: WorkflowStatus) -> ReadyNote | None:
         return None
     if not definition_changed(context, status):
         return None
-    how = annotate(context.workflow.key, "rerun=failed@<anything new>")
+    how = annotate(context.workflow.key, f"rerun=failed@run-{status.run + 1}")
     return ReadyNote(
         "ChangedSinceRun", f"the spec has changed since run {status.run}; to run it: {how}"
     )

@@ -209,7 +209,8 @@ def test_by_default_a_change_only_shows_in_ready(fields: dict) -> None:
     run.edit(**fields)
     assert (run.status.run, run.result) == (1, ("Succeeded", "NodesSucceeded"))
     assert ready(run)[:2] == ("True", "ChangedSinceRun")
-    assert "kubectl annotate --overwrite -n data twf flow tidegate.dev/rerun=" in ready(run)[2]
+    command = "kubectl annotate --overwrite -n data twf flow tidegate.dev/rerun=failed@run-2"
+    assert ready(run)[2].endswith(f"to run it: {command}")
     assert run.status.observed_generation == 2
 
 
