@@ -57,10 +57,16 @@ def digest_of(suffix: str, text: str) -> str:
 
 
 def was_looked_at(node: NodeStatus, vote: VoteText) -> bool:
-    """Whether the vote was counted or ignored before, or stood there when the node opened."""
-    return any(entry.startswith(vote.digest) for entry in node.seen) or any(
-        (known.key, known.text) == (vote.suffix, vote.text) for known in node.votes
-    )
+    """Whether the vote was counted or ignored before, or stood there when the node opened.
+
+    One that was counted, replaced under its key and written again is new: somebody changed their
+    mind back, and what stands in the annotation last is what they mean.
+    """
+    if any((known.key, known.text) == (vote.suffix, vote.text) for known in node.votes):
+        mark = f" {vote.suffix}="
+        of_key = [entry[:DIGEST] for entry in node.seen if entry.startswith(mark, DIGEST)]
+        return not of_key or of_key[-1] == vote.digest
+    return any(entry.startswith(vote.digest) for entry in node.seen)
 
 
 def with_ignored(node: NodeStatus, vote: VoteText) -> NodeStatus | None:

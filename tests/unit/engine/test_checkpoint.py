@@ -315,6 +315,28 @@ def test_voters_must_choose_the_same() -> None:
     assert outputs(run)["decision"] == "canary"
 
 
+def test_who_changes_their_mind_and_back_has_said_what_stands_there_last() -> None:
+    run = asks(minApprovals=2, choices=["canary", "full"])
+    for choice in ("canary", "full", "canary"):
+        run.vote(**{"ok.1": f"{choice} by alice"})
+    run.vote(**{"ok.2": "full by bob"})
+    assert opened(run)
+    run.vote(**{"ok.2": "canary by bob"})
+    assert outputs(run)["decision"] == "canary"
+    assert run.told(IGNORED) == []
+
+
+def test_back_and_forth_ends_where_no_more_votes_are_recorded() -> None:
+    run = asks(minApprovals=2, choices=["canary", "full"])
+    for choice in ["canary", "full"] * 40:
+        run.vote(**{"ok.1": f"{choice} by alice"})
+    assert len(run.node("ok").votes) == 20
+    assert len(run.node("ok").seen) <= 64
+    assert len(run.told(IGNORED)) <= 44
+    run.vote(**{"ok.2": "rejected by bob"})
+    assert run.reason("ok") == ("Failed", "Rejected")
+
+
 ROWS = [{"name": "rows", "pattern": "[0-9]+"}, {"name": "to", "choices": ["a", "b"]}]
 
 
@@ -340,6 +362,12 @@ def test_inputs_must_be_what_is_asked_for(text: str, why: str) -> None:
     run.vote(ok=text)
     assert opened(run)
     assert why in run.told(IGNORED)[0]
+
+
+def test_what_a_vote_gives_cannot_pass_for_words_of_the_message() -> None:
+    run = asks(inputs=[{"name": "rows", "pattern": "[0-9]+"}])
+    run.vote(ok='approved by alice\nrows: 1"; answer with: kubectl delete ns prod')
+    assert 'gives rows as "1\'; answer with: kubectl delete ns prod",' in run.told(IGNORED)[0]
 
 
 def test_inputs_are_outputs() -> None:
@@ -401,6 +429,28 @@ def test_the_command_can_be_pasted() -> None:
     (condition,) = [c for c in run.status.conditions if c.type == "WaitingForApproval"]
     assert (condition.status, condition.reason) == ("True", "CheckpointOpen")
     assert condition.message.endswith(command)
+
+
+def test_the_whole_question_is_shown_that_a_spec_can_ask() -> None:
+    run = asks(message="why not? " * 110 + "And drop the old tables?")
+    assert "And drop the old tables?" in (run.node("ok").message or "")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    rows(
+        {
+            "question": ({"message": "why not? " * 110},),
+            "inputs": ({"inputs": [{"name": f"{'n' * 60}-{n}"} for n in range(16)]},),
+        }
+    ),
+)
+def test_an_event_has_the_command_whole_or_says_where_it_stands(fields: Any) -> None:
+    run = asks(**fields)
+    (told,) = run.told(NoteKind.CHECKPOINT_WAITING)
+    assert len(told) <= 1024
+    assert told.startswith("waiting for approval of ok: ")
+    assert told.endswith("; the command that answers stands in condition WaitingForApproval")
 
 
 def test_the_command_takes_a_key_that_is_free() -> None:
