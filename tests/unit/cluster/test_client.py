@@ -294,3 +294,14 @@ async def test_lease_and_events(client: Client, server: Server) -> None:
         ("PATCH", "/api/v1/namespaces/ns/events/e"),
     ]
     assert server.requests[0][2] == {"metadata": {"name": "tidegate-operator"}}
+
+
+async def test_what_is_no_json_is_read_as_it_comes(client: Client, server: Server) -> None:
+    server.answers = [b"hello\n\xff", (404, {"reason": "NotFound", "message": "no pod"}, {})]
+    logs = Request(verb="GET", resource="pods/log", path="/log", accept="application/json, */*")
+    assert await client.read(logs) == b"hello\n\xff"
+    with pytest.raises(NotFound, match="no pod"):
+        await client.read(logs)
+    await client.send(GET)
+    accepted = [headers["Accept"] for headers in server.headers]
+    assert accepted == ["application/json, */*", "application/json, */*", "application/json"]
