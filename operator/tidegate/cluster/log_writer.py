@@ -25,6 +25,7 @@ from tidegate.report.volume import (
     Mark,
     Section,
     Volume,
+    as_one,
     composed,
     digest_input,
     going_on,
@@ -166,6 +167,12 @@ class Writer:
     async def _owned_before(self, task: Task) -> Volume:
         """What was written before the log was to be retained."""
         name = log_name(task.fact.key.name, task.fact.uid, retain=False)
+        first, second = await self._mine(task, name), f"{name}-2"
+        if first.mark is None or first.mark.next != second:
+            return first
+        return as_one(first, await self._mine(task, second))
+
+    async def _mine(self, task: Task, name: str) -> Volume:
         try:
             return (await self._load(task, name)).volume
         except ForeignLog:

@@ -42,6 +42,8 @@ class Mark:
     """Tails of attempts of the run that had ended by then found no room; RFC 3339."""
     next: str = ""
     """The ConfigMap in which the log goes on."""
+    gave_way: int = 0
+    """The latest of the earlier runs that lost tails to the run."""
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -150,12 +152,17 @@ def composed(before: Volume, section: Section, limit: int = LIMIT) -> Volume:
     whole = {LOG: _joined(earlier, text), **images}
     kept, dropped = _fitting(older, mine, section.ended, limit - size(whole) - 256)
     until = _until(before, section, dropped)
+    gave_way = _gave_way(before, section, older.keys() - kept.keys())
+    if gave_way:
+        whole[LOG] += (
+            f"\nTails of run {gave_way}, or of runs before it, had no room here and are left out.\n"
+        )
     if until:
         whole[LOG] += (
             "\nThe oldest tails had no room here: those of attempts that had ended by "
             f"{until[:19].replace('T', ' ')} UTC are left out.\n"
         )
-    mark = Mark(section.run, section.status, section.over, len(earlier), until)
+    mark = Mark(section.run, section.status, section.over, len(earlier), until, gave_way=gave_way)
     return Volume(mark, {**whole, **kept})
 
 
@@ -167,9 +174,20 @@ def is_full(before: Volume, run: int, limit: int = LIMIT) -> bool:
 
 def going_on(before: Volume, name: str) -> Volume:
     """The volume that says that the log goes on in ``name``."""
-    text = f"{before.text.rstrip()}\n\nThe log goes on in the ConfigMap `{name}`.\n"
+    text = f"{before.text.rstrip()}{_goes_on(name)}"
     mark = replace(before.mark or _NONE, next=name)
     return Volume(mark, {**before.data, LOG: text})
+
+
+def as_one(first: Volume, second: Volume) -> Volume:
+    """Two volumes, of which the first says that it goes on in the second, as a single one."""
+    name = first.mark.next if first.mark is not None else ""
+    earlier = first.text.removesuffix(_goes_on(name)).rstrip() + "\n"
+    mark = replace(first.mark or _NONE, next="")
+    if second.mark is not None:
+        mark = replace(second.mark, start=len(earlier) + 1 + second.mark.start)
+    text = _joined(earlier, second.text) if second.text else earlier
+    return Volume(mark, {**first.data, **second.data, LOG: text})
 
 
 def size(data: Mapping[str, str]) -> int:
@@ -193,6 +211,10 @@ def _by_image(images: Mapping[str, str]) -> str:
     for key in sorted(images):
         lists.setdefault(images[key], []).append(key)
     return orjson.dumps(lists).decode()
+
+
+def _goes_on(name: str) -> str:
+    return f"\n\nThe log goes on in the ConfigMap `{name}`.\n"
 
 
 def _joined(earlier: str, text: str) -> str:
@@ -258,3 +280,9 @@ def _until(before: Volume, section: Section, dropped: list[str]) -> str:
     known = before.mark.room if before.mark and before.mark.run == section.run else ""
     times = [section.ended[key].isoformat() for key in dropped if key in section.ended]
     return max([known, *times])
+
+
+def _gave_way(before: Volume, section: Section, lost: Collection[str]) -> int:
+    known = before.mark.gave_way if before.mark and before.mark.run == section.run else 0
+    runs = (key.partition(".")[0] for key in lost)
+    return max([known, *(int(run) for run in runs if run.isdecimal())])

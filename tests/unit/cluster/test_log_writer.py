@@ -100,6 +100,39 @@ async def test_retained_later_it_takes_over_what_was_written(logs: FakeLogs) -> 
 
 
 @virtual
+async def test_retained_later_it_takes_over_what_went_on_in_a_second_one(logs: FakeLogs) -> None:
+    await write(logs, task())
+    logs.maps["demo-log"]["data"]["log.md"] += "x" * (LIMIT // 2)
+    for run in (2, 3):
+        await write(logs, task(status(run=run, nodes={"a": node(run=run)}), facts=Facts()))
+    logs.maps["demo-log"]["data"]["log.md"] = logs.text.replace("x" * (LIMIT // 2), "")
+    state = status(run=3, nodes={"a": node(run=3)})
+    await write(logs, task(state, retain=True, facts=Facts()))
+    text = logs.maps[RETAINED]["data"]["log.md"]
+    assert [text.count(f"# demo · run {run} · Succeeded") for run in (1, 2, 3)] == [1, 1, 1]
+    assert "goes on" not in text
+    assert {"1.a.1.txt", "3.a.1.txt"} <= logs.maps[RETAINED]["data"].keys()
+    assert list(logs.maps) == ["demo-log", "demo-log-2", RETAINED]
+
+
+@pytest.mark.parametrize("labels", [None, {}])
+@virtual
+async def test_retained_later_it_takes_over_what_is_left(logs: FakeLogs, labels: Any) -> None:
+    await write(logs, task())
+    logs.maps["demo-log"]["data"]["log.md"] += "x" * (LIMIT // 2)
+    await write(logs, task(status(run=2, nodes={"a": node(run=2)}), facts=Facts()))
+    if labels is None:
+        del logs.maps["demo-log-2"]
+    else:
+        logs.maps["demo-log-2"]["metadata"]["labels"] = labels
+    logs.maps["demo-log"]["data"]["log.md"] = logs.text.replace("x" * (LIMIT // 2), "")
+    await write(logs, task(status(run=3, nodes={"a": node(run=3)}), retain=True, facts=Facts()))
+    text = logs.maps[RETAINED]["data"]["log.md"]
+    assert [text.count(f"# demo · run {run} · Succeeded") for run in (1, 2, 3)] == [1, 0, 1]
+    assert "goes on" not in text
+
+
+@virtual
 async def test_retained_at_last_it_takes_over_nothing_of_others(logs: FakeLogs) -> None:
     logs.maps["demo-log"] = {"metadata": {"labels": {}}, "data": {"log.md": "theirs"}}
     await write(logs, task(retain=True))

@@ -203,6 +203,20 @@ def test_tails_of_earlier_runs_go_before_those_of_this_one() -> None:
     assert volume.mark.room == "", "earlier runs are over; nobody looks for their tails"
 
 
+def test_that_tails_of_earlier_runs_had_no_room_is_said_once() -> None:
+    said = "Tails of run 2, or of runs before it, had no room here and are left out.\n"
+    volume = composed(Volume(), section(**tails(1, 10)), limit=40_000)
+    volume = composed(volume, section("# a · run 2\n", run=2, **tails(40, 700, 2)), limit=40_000)
+    assert "had no room" not in volume.text
+    third = section("# a · run 3\n", run=3, **tails(40, 700, 3))
+    volume = composed(volume, third, limit=40_000)
+    assert said in volume.text
+    volume = composed(volume, third, limit=40_000)
+    assert volume.text.count(said) == 1
+    volume = composed(volume, section("# a · run 4\n", run=4), limit=40_000)
+    assert volume.text.endswith(f"{said}\n# a · run 4\n")
+
+
 def test_a_section_gets_as_much_room_as_earlier_runs_leave() -> None:
     budgets: list[int] = []
 
