@@ -7,7 +7,8 @@
 {{- end -}}
 {{- end -}}
 
-{{/* Cluster-scoped names carry the namespace, so that two releases of one name don't collide. */}}
+{{/* Cluster-scoped names carry the namespace, so that two releases of one name don't collide; but
+     for a release called tidegate, whose names people type. */}}
 {{- define "tidegate.clusterName" -}}
 {{- if eq (include "tidegate.fullname" .) "tidegate" -}}
 tidegate
