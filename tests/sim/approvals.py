@@ -142,14 +142,18 @@ class Approvals:
             if decided:
                 self._say(f"{name} is decided before its opening is recorded")
             elif node.opened_at is not None:
-                self._opened(raw, asked, node)
+                self._opened(raw, asked, moved)
         elif node.opened_at is not None:
             self._counted(raw, asked, moved, after)
         elif decided:
             self._say(f"{name} is decided, but was never opened: {node}")
 
-    def _opened(self, raw: Raw, asked: tuple[str, Spec], node: NodeStatus) -> None:
-        name, gate = asked
+    def _opened(
+        self, raw: Raw, asked: tuple[str, Spec], moved: tuple[NodeStatus, NodeStatus]
+    ) -> None:
+        (name, gate), (former, node) = asked, moved
+        if raw["spec"].get("suspend") and former.phase is NodePhase.PENDING:
+            self._say(f"{name} opens in a suspended run")
         self._openings[raw["metadata"]["uid"], name] = Opening(frozenset(votes_of(raw, name)))
         if node.votes:
             self._say(f"{name} opens with votes")
