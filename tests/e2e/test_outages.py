@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.demo.install import NAMESPACE
+from tests.demo.install import NAMESPACE, SELECTOR
 from tests.kit import machine
 from tests.kit.client import Query
 from tests.kit.cluster import Cluster
@@ -38,8 +38,11 @@ def assert_went_well(run: Run) -> None:
 
 
 def force_delete(cluster: Cluster) -> None:
-    names = [pod["metadata"]["name"] for pod in cluster.operator_pods()]
-    cluster.kubectl("-n", NAMESPACE, "delete", "pod", *names, "--force", "--grace-period=0")
+    """Where the last one was killed a moment ago, the next may not be there yet."""
+    pods = Query("pods", NAMESPACE, labels=SELECTOR)
+    names = wait_for(cluster.client, pods, bool, "a pod of the operator", 60)
+    at_once = ("--force", "--grace-period=0", "--ignore-not-found")
+    cluster.kubectl("-n", NAMESPACE, "delete", "pod", *names, *at_once)
 
 
 def test_killed_at_many_moments_the_operator_runs_nothing_twice_and_forgets_nothing(
