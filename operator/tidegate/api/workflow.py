@@ -92,8 +92,12 @@ class ValidatedWorkflow:
         return combined({n: self._definition(n, recorded_format) for n in covered}, recorded_format)
 
     def still_covers(self, name: str, recorded: str) -> bool:
-        """Whether all that a decision covered means what it did; as with ``has_definition``."""
-        return format_of(recorded) is None or self.covered_by(name, recorded) == recorded
+        """Whether all that a decision covered means what it did, in whatever format that was.
+
+        Where that can't be told, as an older version can't of a newer one's format, it doesn't: to
+        ask people again is no harm, what they never saw would be.
+        """
+        return format_of(recorded) is not None and self.covered_by(name, recorded) == recorded
 
     def _definition(self, name: str, in_format: int) -> str:
         task = self.tasks[name]

@@ -47,7 +47,7 @@ def fault_of_policy(name: str, raw: Mapping[str, Any], account: str) -> str:
 def fault_of_binding(name: str, raw: Mapping[str, Any]) -> str:
     """What is wrong with the binding that stands in the cluster; empty where nothing is."""
     spec = raw.get("spec")
-    if not isinstance(spec, dict) or spec.get("validationActions") != ["Deny"]:
+    if not isinstance(spec, dict) or "Deny" not in (spec.get("validationActions") or ()):
         return "doesn't deny"
     return "" if spec == binding_spec(BY_NAME[name]) else "is narrowed or differs"
 

@@ -215,6 +215,15 @@ def test_an_edit_before_or_behind_the_gate_asks_again(changed: str) -> None:
     assert run.told(IGNORED) == []
 
 
+def test_a_decision_of_which_nobody_can_tell_what_it_covered_is_asked_for_again() -> None:
+    """A newer operator recorded it in a format of its own; an older one is back."""
+    run = approved_then_failed()
+    newer = run.node("ok").model_copy(update={"covers": "99:abc"})
+    run.status = run.status.model_copy(update={"nodes": {**run.status.nodes, "ok": newer}})
+    run.ask(rerun="failed")
+    assert opened(run)
+
+
 def test_an_edit_beside_the_gate_keeps_the_decision() -> None:
     run = approved_then_failed()
     run.edit_node("other", args=["new"])

@@ -103,6 +103,8 @@ def test_an_altered_variable_is_unknown(name: str, place: int) -> None:
         ({"validationActions": ["Audit"]}, "doesn't deny"),
         ({"validationActions": ["Warn", "Audit"]}, "doesn't deny"),
         ({"validationActions": []}, "doesn't deny"),
+        ({"validationActions": None}, "doesn't deny"),
+        ({"validationActions": ["Deny", "Audit"]}, "is narrowed or differs"),
         ({"policyName": "other"}, "is narrowed or differs"),
         ({"matchResources": {"namespaceSelector": {"matchLabels": {"a": "b"}}}}, "is narrowed"),
         ({"matchResources": {"objectSelector": {"matchLabels": {"a": "b"}}}}, "is narrowed"),
