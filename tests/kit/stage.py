@@ -236,7 +236,8 @@ def applied(annotations: dict[str, str], spec: Object | None = None) -> Act:
 
     def act(client: Client, namespace: str, name: str) -> Object:
         meta = {"name": name, "annotations": annotations}
-        body = {"apiVersion": API, "kind": "Workflow", "metadata": meta, "spec": spec or SPEC}
+        body = {"apiVersion": API, "kind": "Workflow", "metadata": meta}
+        body |= {"spec": spec} if spec else {}
         query = {"fieldManager": "people", "force": "true"}
         path = path_of("workflows", namespace, name)
         return client.send("PATCH", path, body, query, APPLY_PATCH)
@@ -246,7 +247,7 @@ def applied(annotations: dict[str, str], spec: Object | None = None) -> Act:
 
 def applied_anew() -> Act:
     """Create another Workflow by server-side apply."""
-    return lambda client, namespace, name: applied({})(client, namespace, f"{name}-new")
+    return lambda client, namespace, name: applied({}, SPEC)(client, namespace, f"{name}-new")
 
 
 def replaced(change: Callable[[Object], Any]) -> Act:
