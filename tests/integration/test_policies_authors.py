@@ -86,7 +86,7 @@ RIGHT = [
         s.merge({"metadata": {"annotations": {"team": "a"}}})),
     Row("a label without the right", s.WENDY, s.merge({"metadata": {"labels": {"team": "a"}}})),
     Row("a finalizer without the right", s.WENDY,
-        s.merge({"metadata": {"finalizers": ["tests.tidegate.dev/held"]}})),
+        s.dry(s.merge({"metadata": {"finalizers": ["tests.tidegate.dev/held"]}}))),
 ]  # fmt: skip
 
 AUTHORS = [
