@@ -109,6 +109,8 @@ class Reconciler:
             world.agenda.wake_at(fact.key, planned.wake_at)
         urgent = planned.decides or any(a.kind not in _PASSING for a in answers.values())
         await self._record_when_due(fact, status, planned, urgent=urgent)
+        if is_over(status):
+            world.recorder.find_over(fact, self._valid(fact), status)
         await self._clear_away(fact, planned)
         again = planned.decides or any(s.attempt not in answers for s in planned.starts)
         if not again and is_over(planned.status):
@@ -193,8 +195,11 @@ class Reconciler:
         memory.owes_record = False
         memory.write_at = self._world.clock.now() + _pause(status)
         self._world.teller.tell(fact, planned.notes, planned.observations)
-        valid = memory.valid if isinstance(memory.valid, ValidatedWorkflow) else None
-        self._world.recorder.note(fact, valid, status)
+        self._world.recorder.note(fact, self._valid(fact), status)
+
+    def _valid(self, fact: WorkflowFact) -> ValidatedWorkflow | None:
+        valid = self._remembered(fact).valid
+        return valid if isinstance(valid, ValidatedWorkflow) else None
 
     def _status(self, fact: WorkflowFact) -> WorkflowStatus:
         memory = self._remembered(fact)

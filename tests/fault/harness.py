@@ -37,6 +37,9 @@ class Quiet:
     def note(self, workflow: Any, valid: Any, status: Any) -> None:
         """Nothing is logged here."""
 
+    def find_over(self, workflow: Any, valid: Any, status: Any) -> None:
+        """Nothing is logged here."""
+
     def has_logged(self, workflow: Any, attempt: Any = None) -> bool:
         return True
 

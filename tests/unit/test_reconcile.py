@@ -8,7 +8,7 @@ import pytest
 from tests.unit.engine.builders import NOON, PATIENT, at, node, spec, workflow_fact
 from tests.unit.engine.ports import Ports
 from tidegate import reconcile as module
-from tidegate.api.status import WorkflowStatus
+from tidegate.api.status import Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.errors import (
     Conflict,
@@ -336,6 +336,15 @@ async def test_a_workflow_is_deleted_when_its_time_is_over() -> None:
 
 
 # --- the log
+
+
+async def test_the_log_hears_of_an_end_that_somebody_else_recorded() -> None:
+    ports = await started(spec(node("a")))
+    assert ports.found == []
+    over = ports.status.model_copy(update={"phase": Phase.FAILED, "finished_at": at(1)})
+    ports.change(status=over.model_dump(mode="json", by_alias=True, exclude_none=True))
+    await ports.look()
+    assert [status.phase for status in ports.found] == ["Failed"]
 
 
 async def test_what_was_recorded_is_noted_for_the_log() -> None:

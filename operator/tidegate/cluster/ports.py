@@ -155,6 +155,11 @@ class Recorder(Protocol):
     ) -> None:
         """This status was recorded; ``valid`` is None where the spec is invalid."""
 
+    def find_over(
+        self, workflow: WorkflowFact, valid: ValidatedWorkflow | None, status: WorkflowStatus
+    ) -> None:
+        """The run was found to be over, whoever recorded that: perhaps a leader that was paused."""
+
     def has_logged(self, workflow: WorkflowFact, attempt: AttemptId | None = None) -> bool:
         """Whether the log has what there is to tell of an attempt, or of the Workflow.
 

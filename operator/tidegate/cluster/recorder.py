@@ -80,6 +80,14 @@ class Recorder:
         except Exception:
             log.exception("this is a bug; the log of %s lacks a status", workflow.key)
 
+    def find_over(
+        self, workflow: WorkflowFact, valid: ValidatedWorkflow | None, status: WorkflowStatus
+    ) -> None:
+        """The run was found to be over: a leader that was paused may have recorded that."""
+        entry = self._entries.get(workflow.uid)
+        if entry is not None and (entry.run, entry.over) < (status.run, True):
+            self.note(workflow, valid, status)
+
     def has_logged(self, workflow: WorkflowFact, attempt: AttemptId | None = None) -> bool:
         """Whether the log has what there is to tell of an attempt, or of the Workflow."""
         entry = self._entries.get(workflow.uid)

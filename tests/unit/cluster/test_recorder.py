@@ -11,6 +11,7 @@ from tests.unit.cluster.logs import (
 from tests.unit.cluster.logs import (
     node,
     status,
+    valid,
 )
 from tests.unit.cluster.objects import KEY, LOST, UID, StillClock
 from tests.unit.cluster.recording import A1, FORBIDDEN, OTHER, World, now, pass_by
@@ -336,6 +337,32 @@ async def test_workflows_that_went_while_they_ran_are_forgotten(world: World) ->
         del world.present[key]
         await pass_by(6)
     assert len(world.recorder._entries) < 300
+
+
+@virtual
+async def test_an_end_that_a_paused_leader_recorded_is_told_all_the_same(world: World) -> None:
+    await world.begin()
+    world.note(status("Running"))
+    await pass_by(10)
+    found = world.present[KEY]
+    world.recorder.find_over(found, valid(), status())
+    await pass_by(10)
+    assert "run 1 · Succeeded" in world.logs.text
+    world.logs.calls.clear()
+    world.recorder.find_over(found, valid(), status())
+    await pass_by(10)
+    assert world.logs.calls == [], "what is known is nothing new"
+
+
+@virtual
+async def test_an_end_that_was_told_before_this_process_led_is_nothing_new(world: World) -> None:
+    await world.begin()
+    world.recorder.find_over(world.present[KEY], valid(), status())
+    world.note(status("Running", run=2, nodes={"a": node("Running", run=2)}))
+    world.recorder.find_over(world.present[KEY], valid(), status())
+    await pass_by(10)
+    assert "run 2 · Running" in world.logs.text
+    assert world.writes == 1
 
 
 # --- the end of the process

@@ -31,6 +31,7 @@ class Ports(Objects):
         self.notes: list[Note] = []
         self.wakes: list[datetime] = []
         self.noted: list[WorkflowStatus] = []
+        self.found: list[WorkflowStatus] = []
         self.logs_lag = False
         world = World(view=self, gate=self, hands=Hands(self), book=self, teller=self,
                       recorder=self, agenda=self, clock=Clock(self))  # fmt: skip
@@ -89,6 +90,11 @@ class Ports(Objects):
         self, _workflow: WorkflowFact, _valid: ValidatedWorkflow | None, status: WorkflowStatus
     ) -> None:
         self.noted.append(status)
+
+    def find_over(
+        self, _workflow: WorkflowFact, _valid: ValidatedWorkflow | None, status: WorkflowStatus
+    ) -> None:
+        self.found.append(status)
 
     def has_logged(self, _workflow: WorkflowFact, _attempt: AttemptId | None = None) -> bool:
         return not self.logs_lag
