@@ -1,5 +1,6 @@
 """Where logs are written, and where the last lines of pods come from: the API server."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, cast
 
@@ -8,7 +9,9 @@ from tidegate.cluster.api import path_of
 from tidegate.cluster.client import MERGE_PATCH, Client, Request
 from tidegate.cluster.guard import patiently
 from tidegate.cluster.ports import Raw
-from tidegate.errors import NotFound
+from tidegate.errors import NotFound, Refused
+
+log = logging.getLogger(__name__)
 
 _METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
@@ -71,18 +74,32 @@ class HttpLogStore:
         )
 
     async def marks(self) -> Sequence[Raw]:
-        """LIST the metadata of all logs, page by page."""
+        """LIST the metadata of all logs.
+
+        A namespace that may not be listed, as it is gone, hides none of the others.
+        """
         found: list[Raw] = []
+        refusals: list[Refused] = []
         for scope in self._scopes:
-            query = {"labelSelector": c.LABEL_WORKFLOW_UID, "limit": _PAGE}
-            while True:
-                answer = await self._page(scope, query)
-                found += answer.get("items") or ()
-                more = (answer.get("metadata") or {}).get("continue")
-                if not more:
-                    break
-                query = {**query, "continue": more}
+            try:
+                found += await self._marks_in(scope)
+            except Refused as error:
+                refusals.append(error)
+                log.warning("logs in %s can't be listed: %s", scope or "the cluster", error)
+        if len(refusals) == len(self._scopes):
+            raise refusals[0]
         return found
+
+    async def _marks_in(self, scope: str | None) -> Sequence[Raw]:
+        found: list[Raw] = []
+        query = {"labelSelector": c.LABEL_WORKFLOW_UID, "limit": _PAGE}
+        while True:
+            answer = await self._page(scope, query)
+            found += answer.get("items") or ()
+            more = (answer.get("metadata") or {}).get("continue")
+            if not more:
+                return found
+            query = {**query, "continue": more}
 
     async def _page(self, scope: str | None, query: Mapping[str, str]) -> Mapping[str, Any]:
         request = Request(

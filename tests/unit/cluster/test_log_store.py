@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from tests.unit.cluster.logs import FakeLogs, pod
 from tests.unit.cluster.objects import KEY, LOST
 from tests.unit.cluster.virtual import virtual
@@ -11,7 +13,7 @@ from tidegate.cluster import early_tails
 from tidegate.cluster.client import Request
 from tidegate.cluster.early_tails import EarlyTails
 from tidegate.cluster.log_store import HttpLogStore
-from tidegate.errors import from_status
+from tidegate.errors import Refused, from_status
 from tidegate.report.model import Tail
 
 PARTIAL = "application/json;as=PartialObjectMetadata"
@@ -81,6 +83,15 @@ async def test_for_the_whole_cluster_there_is_one_list() -> None:
     logs, client = store({"items": None, "metadata": None})
     assert list(await logs.marks()) == []
     assert client.asked[0].path == "/api/v1/configmaps"
+
+
+async def test_a_namespace_that_may_not_be_listed_hides_no_other() -> None:
+    refused = from_status(403, "Forbidden", "no such namespace, no role")
+    logs, _ = store(refused, page("a"), namespaces=("gone", "x"))
+    assert [one["metadata"]["name"] for one in await logs.marks()] == ["a"]
+    logs, _ = store(refused, refused, namespaces=("gone", "x"))
+    with pytest.raises(Refused):
+        await logs.marks()
 
 
 async def test_tails_are_bounded_by_the_server() -> None:
