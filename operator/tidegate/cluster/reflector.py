@@ -34,6 +34,11 @@ _TOO_SHORT = 1.0
 """Seconds; a watch that ended earlier and told nothing has failed."""
 _REFUSED = (30.0, 60.0)
 """Seconds before what may not be read, or isn't there at all, is asked for again."""
+_DOUBTED = 3
+"""Refusals in a row before what was listed before is taken for refused: API servers that have just
+started refuse what they will allow a moment later."""
+_DOUBT = (1.0, 2.0)
+"""Seconds before a refusal that is doubted is tried again."""
 _BACKOFF = (0.2, 20.0)
 """Seconds before a failed watch or list is tried again: at first, and at most."""
 
@@ -177,6 +182,7 @@ class Reflector:
         """When it last heard of the server or tried to."""
         self.lister = lister
         self._failures = 0
+        self._refusals = 0
         self._refused = refused
         metrics.expect_watch(resource)
 
@@ -188,6 +194,7 @@ class Reflector:
             try:
                 if not version:
                     version = await self.lister.sync()
+                    self._refusals = 0
                     self.synced.set()
                 version = await self._watch(version)
             except ApiError as error:
@@ -227,6 +234,10 @@ class Reflector:
 
     async def _pause(self, error: ApiError | None) -> None:
         if error is not None and self._refused is not None and self._is_refused(error):
+            self._refusals += 1
+            if self.lister.listed_since > float("-inf") and self._refusals < _DOUBTED:
+                await asyncio.sleep(random.uniform(*_DOUBT))  # noqa: S311 - only spread
+                return
             self.lister.take(self._refused(error))
             self.synced.set()
             await asyncio.sleep(random.uniform(*_REFUSED))  # noqa: S311 - only spread

@@ -86,6 +86,7 @@ def event(kind: str, version: int) -> Raw:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BACKOFF", (0.0, 0.0))
     monkeypatch.setattr(module, "_REFUSED", (0.0, 0.0))
+    monkeypatch.setattr(module, "_DOUBT", (0.0, 0.0))
 
 
 Follow = Callable[..., Any]
@@ -179,7 +180,8 @@ async def test_a_bug_in_handling_leads_to_a_new_list(follow: Follow) -> None:
 async def test_what_may_not_be_read_is_told_and_asked_for_from_the_start() -> None:
     forbidden = from_status(403, "Forbidden", "no right")
     missing = from_status(404, "NotFound", "no such API")
-    transport = FakeTransport([missing, page("10", job(1)), page("20")], [[forbidden]])
+    pages = [missing, page("10", job(1)), forbidden, forbidden, page("20")]
+    transport = FakeTransport(pages, [[forbidden]])
     told: list[ApiError] = []
     woken: list[Wake] = []
 
@@ -198,9 +200,31 @@ async def test_what_may_not_be_read_is_told_and_asked_for_from_the_start() -> No
     assert told == [missing, forbidden]
     assert len(woken) == 3
     assert [query.get("resourceVersion") for query in transport.queries] == [
-        None, None, "10", None, "20",
+        None, None, "10", None, None, None, "20",
     ]  # fmt: skip
     assert {query["fieldSelector"] for query in transport.queries} == {"metadata.name=a"}
+
+
+async def test_a_refusal_of_what_could_be_read_is_doubted_first() -> None:
+    """An API server that has just started may refuse what it allows a moment later."""
+    forbidden = from_status(403, "Forbidden", "no right")
+    transport = FakeTransport(
+        [page("10", job(1)), forbidden, page("20"), forbidden, page("30")],
+        [[forbidden], [forbidden]],
+    )
+    told: list[ApiError] = []
+    lister = Lister(transport, FakeSink(), lambda _: None)
+
+    def refused(error: ApiError) -> list[Wake]:
+        told.append(error)
+        return []
+
+    reflector = Reflector("policies", lister, refused)
+    task = asyncio.create_task(reflector.run())
+    async with asyncio.timeout(5):
+        await transport.exhausted.wait()
+    task.cancel()
+    assert told == []
 
 
 async def test_a_list_besides_the_watch() -> None:
