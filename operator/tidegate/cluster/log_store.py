@@ -9,13 +9,15 @@ from tidegate.cluster.api import path_of
 from tidegate.cluster.client import MERGE_PATCH, Client, Request
 from tidegate.cluster.guard import patiently
 from tidegate.cluster.ports import Raw
-from tidegate.errors import NotFound, Refused
+from tidegate.errors import NotFound, Refused, TryAgain
 
 log = logging.getLogger(__name__)
 
 _METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _PAGE = "500"
+_EXPIRED = 410
+"""What follows this page can't be had any more: the list is to be begun anew."""
 
 
 class LogStore(Protocol):
@@ -109,7 +111,12 @@ class HttpLogStore:
             query=query,
             accept=_METADATA_LIST,
         )
-        return cast("Mapping[str, Any]", await patiently(lambda: self._client.send(request)))
+        try:
+            return cast("Mapping[str, Any]", await patiently(lambda: self._client.send(request)))
+        except Refused as error:
+            if error.status == _EXPIRED:
+                raise TryAgain(error.message, status=error.status, reason=error.reason) from error
+            raise
 
     async def tail(self, namespace: str, pod: str, container: str, lines: int, limit: int) -> bytes:
         """The last lines that a container printed."""

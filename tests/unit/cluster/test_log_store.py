@@ -13,7 +13,7 @@ from tidegate.cluster import early_tails
 from tidegate.cluster.client import Request
 from tidegate.cluster.early_tails import EarlyTails
 from tidegate.cluster.log_store import HttpLogStore
-from tidegate.errors import Refused, from_status
+from tidegate.errors import Refused, TryAgain, from_status
 from tidegate.report.model import Tail
 
 PARTIAL = "application/json;as=PartialObjectMetadata"
@@ -91,6 +91,13 @@ async def test_a_namespace_that_may_not_be_listed_hides_no_other() -> None:
     assert [one["metadata"]["name"] for one in await logs.marks()] == ["a"]
     logs, _ = store(refused, refused, namespaces=("gone", "x"))
     with pytest.raises(Refused):
+        await logs.marks()
+
+
+async def test_a_list_that_took_too_long_is_begun_anew() -> None:
+    expired = from_status(410, "Expired", "The provided continue parameter is too old")
+    logs, _ = store(page("a", more="next"), expired, page("a"), namespaces=("x", "y"))
+    with pytest.raises(TryAgain, match="too old"):
         await logs.marks()
 
 
