@@ -77,7 +77,7 @@ def _step_closed(name: str, node: NodeStatus, role: Role, context: Context) -> N
         return NodeStep(node)
     if is_asked(name, node, context):
         return NodeStep(asked(name, node, role.nodes, context))
-    if context.workflow.spec.suspend and node.phase is NodePhase.PENDING:
+    if context.workflow.spec.suspend and node.started_at is None:
         return NodeStep(node)
     try:
         question = approval.question(name, role, context)

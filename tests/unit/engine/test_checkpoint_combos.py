@@ -346,6 +346,19 @@ def test_policies_that_go_close_it_until_they_are_back() -> None:
     assert opened(run)
 
 
+def test_suspended_what_was_asked_is_asked_anew_and_what_was_not_waits() -> None:
+    never = under(ALTERED, **NEEDY["approvers"])
+    before = under(IN_FORCE, **NEEDY["approvers"])
+    change(before, ALTERED)
+    for run in (never, before):
+        run.edit(suspend=True)
+        change(run, IN_FORCE)
+    assert opened(before)
+    assert never.reason("ok") == ("Waiting", "PolicyMissing")
+    never.edit(suspend=False)
+    assert opened(never)
+
+
 def test_without_need_it_asks_all_the_same_and_votes_are_not_verified() -> None:
     run = under(ALTERED, minApprovals=2)
     run.vote(**{"ok.1": "approved by alice"})
