@@ -1,5 +1,6 @@
 """What it means that a log could not be written: what to count, whom to tell, when to try again."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ _PASSING: Final = 3
 """Failures in a row that are nothing to tell of where they may pass by themselves."""
 _LONGEST_PAUSE: Final = 300.0
 _TOO_LARGE: Final = 413
+_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,10 @@ def trouble_of(error: Exception) -> Trouble:
     gone = isinstance(error, NotFound) or error.reason == "NamespaceTerminating"
     gone = gone or "because it is being terminated" in words
     return Trouble("forbidden", words, passing=gone, hopeless=gone)
+
+
+def words_on_lost(keys: Collection[str]) -> str:
+    """What to tell of attempts whose last lines can't be had any more."""
+    first = ", ".join(sorted(keys)[:_NAMED])
+    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
+    return f"the log lacks what was printed by {first}{more} (run.node.attempt), and says why"

@@ -7,7 +7,6 @@ whoever leads next finds out with one list what a killed process left undone.
 
 import asyncio
 import logging
-from collections.abc import Collection
 from typing import Final
 
 from pydantic import ValidationError
@@ -21,7 +20,7 @@ from tidegate.cluster.early_tails import EarlyTails
 from tidegate.cluster.log_entry import Entry, Pace, is_retained, new_entry
 from tidegate.cluster.log_marks import Marks, marks
 from tidegate.cluster.log_store import LogStore
-from tidegate.cluster.log_trouble import Trouble, trouble_of
+from tidegate.cluster.log_trouble import Trouble, trouble_of, words_on_lost
 from tidegate.cluster.log_writer import Snapshot, Task, Writer, Written, digest_of
 from tidegate.cluster.ports import Agenda, Clock, Teller, View
 from tidegate.engine.model import Note, NoteKind
@@ -42,7 +41,6 @@ _TAILS_AGAIN: Final = 5.0
 _LEAST_LIMIT: Final = 32 * 1024
 _SWEEP_EVERY: Final = 256
 """Entries after which those of Workflows that are gone are looked for."""
-_NAMED: Final = 5
 _RUNS_KEPT: Final = 3
 """Runs of a Workflow whose end may wait to be told."""
 
@@ -166,7 +164,8 @@ class Recorder:
     def _take_up(self, fact: WorkflowFact, known: Marks | None) -> None:
         """A Workflow that was there before this process began to write."""
         live = fact.status.get("phase") in LIVE_PHASES
-        if not fact.status.get("log") or not (live or known is not None):
+        owed = fact.status.get("log") and (live or known is not None)
+        if not owed or self._view.facts(fact).namespace_excluded:
             return
         digest = digest_of(fact.status)
         told = known is not None and (fact.status.get("run", 0), digest) in known.get(fact.uid, ())
@@ -259,7 +258,7 @@ class Recorder:
         if written.lost:
             metrics.record_log_write_error("tail")
             if "lost" not in entry.told:
-                self._tell(entry, "lost", _words_on_lost(written.lost))
+                self._tell(entry, "lost", words_on_lost(written.lost))
         if written.pending:
             metrics.record_log_write_error("tail")
             entry.retry_at = _now() + _TAILS_AGAIN
@@ -342,9 +341,3 @@ def _valid(fact: WorkflowFact) -> ValidatedWorkflow | None:
         return validate(fact)
     except InvalidSpec:
         return None
-
-
-def _words_on_lost(keys: Collection[str]) -> str:
-    first = ", ".join(sorted(keys)[:_NAMED])
-    more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-    return f"the log lacks what was printed by {first}{more} (run.node.attempt), and says why"

@@ -21,7 +21,7 @@ from tidegate.api.identity import AttemptId, WorkflowKey
 from tidegate.api.status import LogRef, WorkflowStatus
 from tidegate.cluster.book import as_stored
 from tidegate.cluster.recorder import Recorder
-from tidegate.facts.model import WorkflowFact
+from tidegate.facts.model import Facts, WorkflowFact
 
 
 @pytest.fixture
@@ -276,6 +276,16 @@ async def test_what_a_killed_process_left_is_written(world: World, state: Workfl
 @virtual
 async def test_what_nothing_is_owed_to_gets_nothing(world: World, state: WorkflowStatus) -> None:
     world.present = {KEY: stored(state)}
+    await world.begin()
+    await pass_by(10)
+    assert world.logs.calls == [("marks",)]
+
+
+@pytest.mark.parametrize("phase", ["Running", "Succeeded"])
+@virtual
+async def test_a_namespace_that_is_to_be_left_alone_is_left_alone(world: World, phase: str) -> None:
+    world.present = {KEY: stored(status(phase))}
+    world.attempts = Facts(namespace_excluded=True)
     await world.begin()
     await pass_by(10)
     assert world.logs.calls == [("marks",)]
