@@ -158,7 +158,9 @@ class Process:
         """Only of a replica that works: it would be summed up with the others'."""
         if not self._works or self._stopped.is_set():
             return None
-        return census.take(self._view.rows(), self._queue.depths, self._clock.now())
+        left_alone = excluded(self._settings)
+        rows = (row for row in self._view.rows() if row.key.namespace not in left_alone)
+        return census.take(rows, self._queue.depths, self._clock.now())
 
     def unhealthy(self) -> list[str]:
         """Why the process should be started afresh."""

@@ -95,3 +95,14 @@ async def test_who_takes_over_is_healthy_while_it_lists(
     leading.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await leading
+
+
+async def test_what_is_left_alone_is_not_counted() -> None:
+    access = Access("http://nowhere", None, None, None, None, 0.0)
+    process = Process(Settings(excluded_namespaces=(KEY.namespace,)), access, Client(access))
+    started = {"phase": "Running", "run": 1, "startedAt": "2026-11-22T10:00:00Z"}
+    process._view.workflow_seen(workflow(status=started))
+    process._works = True
+    census = process._census()
+    assert census is not None
+    assert (census.phases, census.longest_idle) == ({}, 0.0)
