@@ -15,7 +15,6 @@ from typing import Any
 from tests.sim.ballots import effective, says
 from tests.sim.clock import EPOCH
 from tests.sim.gates import OPS, Gates, covered_by, gates_of
-from tests.sim.policies import HEARD_AFTER
 from tests.sim.store import WORKFLOW, Raw
 from tests.sim.voters import Voters, votes_of
 from tidegate import constants as c
@@ -44,13 +43,20 @@ class Approvals:
     """Holds every write against what people did."""
 
     def __init__(
-        self, gates: Gates, voters: Voters, now: Callable[[], float], say: Callable[[str], None]
+        self,
+        gates: Gates,
+        voters: Voters,
+        now: Callable[[], float],
+        say: Callable[[str], None],
+        slack: float,
     ) -> None:
         self._gates = gates
         self._voters = voters
         self._policies = voters.policies
         self._now = now
         self._say = say
+        self._slack = slack
+        """For how long an operator may still plan or write by what it knew of the policies."""
         self._openings: dict[tuple[str, str], Opening] = {}
         self._specs: dict[tuple[str, int], Spec] = {}
         self._stirred = 0.0
@@ -158,7 +164,7 @@ class Approvals:
         if node.votes:
             self._say(f"{name} opens with votes")
         if self._needs_policy(gate) and (node.policy is None or not self._policies.in_force()):
-            sure = not self._policies.changed_within(2 * HEARD_AFTER)
+            sure = not self._policies.changed_within(self._slack)
             if node.policy is None or sure:
                 self._say(f"{name} opens, but nobody checks who votes: policy {node.policy}")
         if node.phase not in (NodePhase.WAITING, NodePhase.SKIPPED) or not node.code:
@@ -184,7 +190,7 @@ class Approvals:
         ]
         new = self._countable(raw, asked, former, fresh, after)
         opening.judged |= set(fresh) - set(new)
-        if self._policies.changed_within(2 * HEARD_AFTER):
+        if self._policies.changed_within(self._slack):
             opening.judged -= {x for x in fresh if (x[0], x[1]) in _keys(node)}
             self._is_sound(asked, node, opening, raw)
             return

@@ -28,6 +28,8 @@ _LIMIT = 100 * 3600.0
 _MAX_PASSES = 20_000
 _LEASE = 15.0
 _LONG_WAIT = 700.0
+_ON_ITS_WAY, _PAUSED = 12.0, 110.0
+"""Seconds that a plan may be old when its write lands, of an operator that runs or was paused."""
 
 
 @dataclass(slots=True)
@@ -78,7 +80,8 @@ class History:
         self.kubelet.on_start.append(self.checks.on_start)
         self.jobs = JobController(self.world)
         self.voters = Voters(self.world, plot.gates, NAME, self.time.chance("voters"))
-        self.approvals = Approvals(plot.gates, self.voters, self.world.now, self.checks.say)
+        slack = _PAUSED if plot.takeovers else _ON_ITS_WAY
+        self.approvals = Approvals(plot.gates, self.voters, self.world.now, self.checks.say, slack)
         self.checks.on_status.append(self.approvals.on_status)
         self.store.listeners.insert(0, self.approvals.on_event)
         self.user = User(self.world, self.collector, plot, self.voters, self.time.chance("user"))

@@ -151,12 +151,16 @@ class Invariants:
 
     def _never_twice(self, owner: str, made: Made) -> None:
         same = [x for x in self.truth.made(owner) if x.attempt == made.attempt and x is not made]
-        if not same:
+        if not same or not self._exists(owner):
             return
         if self.allowed.late_writes:
             self.late.add(made.uid)
         elif not any(x.uid in self.allowed.destroyed for x in same):
             self.say(f"{made.attempt} is started a second time")
+
+    def _exists(self, owner: str) -> bool:
+        """Whether the Workflow is there: of one whose end nobody heard of, Jobs are collected."""
+        return any(raw["metadata"]["uid"] == owner for raw in self.store.all(WORKFLOW))
 
     def _dependencies(self, owner: str, seen: Seen, attempt: AttemptId) -> None:
         workflow, name, run = seen.workflow, attempt.node, attempt.run
