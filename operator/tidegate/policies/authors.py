@@ -67,7 +67,8 @@ _KEPT: Final = Rule(
     variables.me + ' can not change the annotation {c.ANNOTATION_AUTHOR} of ' + variables.where +
       (!variables.forbade ? ' to somebody else: it names whoever writes it' : variables.asks ?
         ' now: the operator has not recorded ' + variables.former + ' as an author yet; try' +
-        ' again in a moment' :
+        ' again in a moment (if it lasts, 64 authors are recorded, which is all there is room' +
+        ' for: create it anew)' :
         ' by itself: it changes together with spec or a rerun, to their writer')""",
     f"the annotation {c.ANNOTATION_AUTHOR} changes only together with spec or a rerun, once the"
     " former author is recorded",
