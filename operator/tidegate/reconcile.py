@@ -149,7 +149,7 @@ class Reconciler:
         if memory.valid is None or memory.generation != fact.generation:
             memory.valid, memory.generation = _validated(fact), fact.generation
         if isinstance(memory.valid, InvalidSpec):
-            return plan_invalid(fact, status, memory.valid.faults, now)
+            return plan_invalid(fact, status, memory.valid.faults, facts, now)
         return plan(memory.valid, fact, status, facts, now)
 
     async def _start(

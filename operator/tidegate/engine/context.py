@@ -12,6 +12,18 @@ from tidegate.engine.judge import is_stopped
 from tidegate.engine.votes import VoteText, texts_by_node
 from tidegate.facts.model import AttemptFact, Facts, WorkflowFact
 
+Living = Mapping[str, tuple[tuple[AttemptId, AttemptFact], ...]]
+"""Attempts by their node."""
+
+
+def living(facts: Facts) -> Living:
+    """Attempts of any run that may still run something."""
+    found: dict[str, tuple[tuple[AttemptId, AttemptFact], ...]] = {}
+    for attempt, fact in facts.attempts.items():
+        if not is_stopped(fact):
+            found[attempt.node] = (*found.get(attempt.node, ()), (attempt, fact))
+    return found
+
 
 @dataclass(frozen=True)
 class Context:
@@ -25,13 +37,9 @@ class Context:
     now: datetime
 
     @cached_property
-    def living(self) -> Mapping[str, tuple[tuple[AttemptId, AttemptFact], ...]]:
+    def living(self) -> Living:
         """Attempts of any run that may still run something, by node."""
-        found: dict[str, tuple[tuple[AttemptId, AttemptFact], ...]] = {}
-        for attempt, fact in self.facts.attempts.items():
-            if not is_stopped(fact):
-                found[attempt.node] = (*found.get(attempt.node, ()), (attempt, fact))
-        return found
+        return living(self.facts)
 
     @cached_property
     def votes(self) -> Mapping[str, tuple[VoteText, ...]]:

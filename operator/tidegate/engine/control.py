@@ -17,7 +17,8 @@ from tidegate.engine.model import Note, NoteKind
 from tidegate.engine.reasons import RunReason
 from tidegate.engine.run_begin import begin, has_begun, kept_nodes, must_run_again
 
-_CANCEL = re.compile(r"(graceful|now)(?:@.*)?", re.DOTALL)
+CANCEL = re.compile(r"(graceful|now)(?:@.*)?", re.DOTALL)
+"""How to cancel; what follows the @ makes the text a new one."""
 _RERUN = re.compile(r"(failed|all|from=[a-z0-9-]{1,40})(?:@.*)?", re.DOTALL)
 _MAX_REMEMBERED = 256
 
@@ -72,7 +73,7 @@ def _consume(context: Context, before: Controlled, which: str, text: str, act: _
 
 
 def _cancel(context: Context, status: WorkflowStatus, text: str) -> WorkflowStatus | str:
-    match = _CANCEL.fullmatch(text)
+    match = CANCEL.fullmatch(text)
     if match is None:
         return "it is none of graceful, now (then @ and anything new to ask again)"
     if status.phase is not None and status.phase.is_final:

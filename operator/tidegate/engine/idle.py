@@ -89,9 +89,9 @@ def _finished_plan(context: Context, controlled: Controlled) -> Plan:
         status,
         Plan(
             status=status,
-            ends=tuple(strays.ends(context)) if began else (),
+            ends=tuple(strays.ends(context.recorded, context.living)) if began else (),
             removes=removes,
-            prove=tuple(strays.orphans_to_prove(context)) if began else (),
+            prove=tuple(strays.orphans_to_prove(context.recorded, context.living)) if began else (),
             notes=notes,
             wake_at=min(filter(None, (wake_at, remove_at)), default=None),
             delete_workflow=delete and context.recorded == status,

@@ -1,31 +1,47 @@
-"""The plan for a Workflow that can't be run as it is written: nothing moves, everything is told."""
+"""The plan for a Workflow that can't be run as it is written: nothing moves, everything is told.
+
+A run that is on can come here, too, if a newer operator is stricter: the definition is locked then,
+so a cancel gives the run up, whichever it asks for; what still runs is ended.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from tidegate.api.status import LIVE_PHASES, Phase, Requests, WorkflowStatus
+from tidegate.api.status import LIVE_PHASES, NodeStatus, Phase, Requests, WorkflowStatus
 from tidegate.constants import ANNOTATION_CANCEL, ANNOTATION_RERUN
+from tidegate.engine import strays
 from tidegate.engine.authors import with_author
 from tidegate.engine.conditions import ReadyNote, conditions
-from tidegate.engine.control import remembered
+from tidegate.engine.context import living
+from tidegate.engine.control import CANCEL, remembered
 from tidegate.engine.log_ref import with_log
-from tidegate.engine.messages import clip
+from tidegate.engine.messages import annotate, clip
 from tidegate.engine.model import Note, NoteKind, Plan
-from tidegate.engine.reasons import RunReason
+from tidegate.engine.node import cancelled, skipped
+from tidegate.engine.reasons import Reason, RunReason
 from tidegate.engine.run_begin import has_begun
 from tidegate.engine.ttl import time_to_live
 from tidegate.errors import Fault
-from tidegate.facts.model import WorkflowFact
+from tidegate.facts.model import Facts, WorkflowFact
 
 _MAX_MESSAGE = 16_384
+_WAY_OUT = "this run can't go on; run the operator that began it, or cancel:"
 
 
 def plan_invalid(
-    fact: WorkflowFact, status: WorkflowStatus, faults: Sequence[Fault], now: datetime
+    fact: WorkflowFact,
+    status: WorkflowStatus,
+    faults: Sequence[Fault],
+    facts: Facts,
+    now: datetime,
 ) -> Plan:
     """Before the first run the Workflow is Failed/InvalidSpec; after it only Ready tells of it."""
     message = clip("invalid spec: " + "; ".join(map(str, faults)), _MAX_MESSAGE)
-    after, requests = (status, []) if status.phase in LIVE_PHASES else _consumed(fact, status)
+    if status.phase in LIVE_PHASES:
+        after, requests = _given_up_if_asked(fact, status, now), list[str]()
+        message = f"{message}; {_WAY_OUT} {annotate(fact.key, 'cancel=now')}"
+    else:
+        after, requests = _consumed(fact, status)
     told = [_ignored(which) for which in requests] if status.phase is not None else []
     if not has_begun(status) and status.phase is not Phase.CANCELLED:
         if (status.reason, status.message) != (RunReason.INVALID_SPEC, message):
@@ -45,13 +61,43 @@ def plan_invalid(
         update={"conditions": conditions(after, now, suspended=False, ready=ready)}
     )
     wake_at, delete = time_to_live(_seconds(fact), after, now)
+    left = living(facts) if has_begun(status) else {}
     return Plan(
         after,
+        ends=tuple(strays.ends(status, left)),
+        prove=tuple(strays.orphans_to_prove(status, left)),
         decides=after != status,
         notes=tuple(told),
         wake_at=wake_at,
         delete_workflow=delete and after == status,
     )
+
+
+def _given_up_if_asked(fact: WorkflowFact, status: WorkflowStatus, now: datetime) -> WorkflowStatus:
+    """The run that is on, cancelled if a new text of the annotation says so."""
+    text = fact.annotations.get(ANNOTATION_CANCEL, "")
+    if remembered(text) == status.requests.cancel or CANCEL.fullmatch(text) is None:
+        return status
+    requests = status.requests.model_copy(update={"cancel": remembered(text)})
+    return status.model_copy(
+        update={
+            "phase": Phase.CANCELLED,
+            "reason": str(RunReason.CANCEL_REQUESTED),
+            "message": "cancelled on request, as its spec is invalid for this operator",
+            "finished_at": now,
+            "waiting_for": None,
+            "requests": requests,
+            "nodes": {name: _given_up(node, now) for name, node in status.nodes.items()},
+        }
+    )
+
+
+def _given_up(node: NodeStatus, now: datetime) -> NodeStatus:
+    if node.phase.has_ended:
+        return node
+    if node.attempt:
+        return cancelled(node, Reason.CANCELLED, now)
+    return skipped(node, Reason.RUN_ENDED, "the run was cancelled before it could start", now)
 
 
 def _seconds(fact: WorkflowFact) -> int | None:

@@ -92,9 +92,9 @@ def plan_run(context: Context) -> Plan:
         Plan(
             status=status,
             starts=(*starts, *handler_starts),
-            ends=tuple(strays.ends(context)),
+            ends=tuple(strays.ends(context.recorded, context.living)),
             removes=removes,
-            prove=(*draft.prove, *strays.orphans_to_prove(context)),
+            prove=(*draft.prove, *strays.orphans_to_prove(context.recorded, context.living)),
             notes=notes,
             wake_at=min(wakes, default=None),
         ),

@@ -8,30 +8,26 @@ from collections.abc import Iterator
 
 from tidegate.api.identity import AttemptId
 from tidegate.api.status import NodePhase, NodeStatus, WorkflowStatus
-from tidegate.engine.context import Context, current_attempt
+from tidegate.engine.context import Living, current_attempt
 from tidegate.engine.model import End, EndMode
 from tidegate.engine.reasons import Reason
 from tidegate.facts.model import AttemptFact, JobFact
 
 
-def ends(context: Context) -> Iterator[End]:
+def ends(recorded: WorkflowStatus, living: Living) -> Iterator[End]:
     """What must be stopped now."""
-    for attempts in context.living.values():
+    for attempts in living.values():
         for attempt, fact in attempts:
-            reason = decided_against(context.recorded, attempt, fact)
+            reason = decided_against(recorded, attempt, fact)
             if reason is not None:
                 yield from _stop(attempt, fact, reason)
 
 
-def orphans_to_prove(context: Context) -> Iterator[AttemptId]:
+def orphans_to_prove(recorded: WorkflowStatus, living: Living) -> Iterator[AttemptId]:
     """Attempts to be stopped whose pods are seen but whose Job isn't: is it really gone?"""
-    for attempts in context.living.values():
+    for attempts in living.values():
         for attempt, fact in attempts:
-            if (
-                fact.job is None
-                and not fact.job_gone
-                and decided_against(context.recorded, attempt, fact)
-            ):
+            if fact.job is None and not fact.job_gone and decided_against(recorded, attempt, fact):
                 yield attempt
 
 

@@ -186,7 +186,7 @@ class Run(Objects):
         try:
             workflow = self.workflow
         except InvalidSpec as error:
-            return plan_invalid(self.fact, self.status, error.faults, self.now)
+            return plan_invalid(self.fact, self.status, error.faults, self.facts(answers), self.now)
         facts = self.facts(answers)
         planned = plan(workflow, self.fact, self.status, facts, self.now)
         broken = broken_promises(workflow, self.status, facts, planned, self.now)

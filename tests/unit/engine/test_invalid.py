@@ -1,3 +1,5 @@
+import pytest
+
 from tests.unit.engine.builders import at, node, spec
 from tests.unit.engine.run import Run
 from tidegate.engine.invalid import plan_invalid
@@ -98,10 +100,53 @@ def test_a_cancelled_workflow_stays_cancelled() -> None:
     assert run.result == ("Cancelled", "CancelRequested")
 
 
+def on_and_broken() -> Run:
+    """A run that is on, under an operator that finds fault with its spec."""
+    run = Run(spec(node("a"), node("b", "a"), node("gate", "b", checkpoint={"message": "go on?"})))
+    run.pod_runs("a")
+    run.edit(nodes=CYCLE["nodes"])
+    return run
+
+
+def test_a_run_that_is_on_waits_and_tells_the_way_out() -> None:
+    run = on_and_broken()
+    assert (run.result[0], run.started, run.ends) == ("Running", ["a1"], [])
+    assert "a → b → a" in ready(run)[2]
+    assert ready(run)[2].endswith("twf flow tidegate.dev/cancel=now")
+
+
+def test_what_was_decided_of_a_run_is_still_carried_out() -> None:
+    run = Run(spec(node("a"), node("b"), failurePolicy="FailFast"))
+    run.pod_runs("a", "b")
+    run.stops_at_once = False
+    run.pod_fails("a")
+    before = len(run.ends)
+    run.edit(nodes=CYCLE["nodes"])
+    assert before == len(run.ends) == 1, "its end was asked for, and is asked for once"
+
+
+@pytest.mark.parametrize("text", ["now", "graceful", "now@again"])
+def test_a_run_whose_spec_is_invalid_can_be_cancelled(text: str) -> None:
+    run = on_and_broken()
+    run.ask(cancel=text)
+    assert run.result == ("Cancelled", "CancelRequested")
+    assert run.phases == {"a": "Cancelled", "b": "Skipped", "gate": "Skipped"}
+    assert run.ended == ["a1"], "what still ran is ended"
+    run.edit(nodes=[node("a")])
+    run.ask(rerun="all")
+    assert run.result[0] == "Running"
+
+
+def test_what_is_no_cancel_ends_nothing() -> None:
+    run = on_and_broken()
+    run.ask(cancel="please")
+    assert (run.result[0], run.ends) == ("Running", [])
+
+
 def test_a_great_many_faults_keep_within_bounds() -> None:
     run = Run(CYCLE)
     faults = [Fault(f"spec.nodes[{i}]", "is wrong " * 50) for i in range(500)]
-    planned = plan_invalid(run.fact, run.status, faults, run.now)
+    planned = plan_invalid(run.fact, run.status, faults, run.facts(), run.now)
     assert len(str(planned.status.message)) <= 16_384
     assert all(len(note.message) <= 1024 for note in planned.notes)
 

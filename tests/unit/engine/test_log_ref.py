@@ -9,6 +9,7 @@ from tidegate.api.status import LogRef, Phase, WorkflowStatus
 from tidegate.engine.invalid import plan_invalid
 from tidegate.engine.log_ref import with_log
 from tidegate.errors import Fault
+from tidegate.facts.model import Facts
 
 OURS = LogRef(config_map="flow-log")
 FAILED = WorkflowStatus(phase=Phase.FAILED, run=1)
@@ -45,8 +46,8 @@ def test_a_log_that_is_retained_has_a_name_that_no_other_workflow_will_have() ->
 @pytest.mark.parametrize("retain", [True, False, "odd"])
 def test_an_invalid_spec_has_a_log_too(retain: object) -> None:
     fact = workflow_fact(spec(node("a"), log={"retain": retain}))
-    planned = plan_invalid(fact, WorkflowStatus(), FAULTS, NOON)
+    planned = plan_invalid(fact, WorkflowStatus(), FAULTS, Facts(), NOON)
     name = "flow-log-6f1c1" if retain is True else "flow-log"
     assert planned.status.log == LogRef(config_map=name)
-    again = plan_invalid(fact, planned.status, FAULTS, NOON + timedelta(seconds=1))
+    again = plan_invalid(fact, planned.status, FAULTS, Facts(), NOON + timedelta(seconds=1))
     assert again.status == planned.status
