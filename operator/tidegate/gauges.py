@@ -22,6 +22,8 @@ class Census:
     """Workflows that wait for a pass, by lane."""
     checkpoints: int = 0
     """Checkpoints that wait for a decision."""
+    held_checkpoints: int = 0
+    """Those of them that can't ask: for want of the admission policies, or for too many votes."""
     oldest_checkpoint: float = 0.0
     """Seconds for which the oldest of them has been open; 0 without any."""
     longest_idle: float = 0.0
@@ -51,6 +53,12 @@ _OF_ALL: Final = (
         "Checkpoints that wait for a decision.",
         "",
         lambda c: {"": c.checkpoints},
+    ),
+    _Gauge(
+        "checkpoints_held",
+        "Checkpoints that wait, but can't ask anybody: PolicyMissing or TooManyVotes.",
+        "",
+        lambda c: {"": c.held_checkpoints},
     ),
     _Gauge(
         "checkpoint_oldest_wait_seconds",

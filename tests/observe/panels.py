@@ -180,7 +180,10 @@ CHECKPOINTS = (
         "Open checkpoints",
         "How many wait.",
         "none",
-        {"open": "sum(tidegate_checkpoints_waiting{<scope>})"},
+        {
+            "open": "sum(tidegate_checkpoints_waiting{<scope>})",
+            "that can't ask": "sum(tidegate_checkpoints_held{<scope>})",
+        },
     ),
 )
 

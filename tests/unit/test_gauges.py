@@ -9,6 +9,7 @@ CENSUS = Census(
     phases={"Running": 2, "Failed": 1},
     queued={"hot": 0, "calm": 3},
     checkpoints=2,
+    held_checkpoints=1,
     oldest_checkpoint=40.5,
     longest_idle=7.0,
 )
@@ -28,6 +29,7 @@ def test_a_leader_tells_of_all_workflows() -> None:
         'tidegate_queue_depth{lane="calm"} 3.0',
         'tidegate_queue_depth{lane="hot"} 0.0',
         "tidegate_checkpoints_waiting 2.0",
+        "tidegate_checkpoints_held 1.0",
         "tidegate_checkpoint_oldest_wait_seconds 40.5",
         "tidegate_workflow_longest_idle_seconds 7.0",
         'tidegate_watch_silence_seconds{resource="pods"} 2.5',

@@ -33,6 +33,7 @@ def take(rows: Iterable[Row], queued: Mapping[str, int], now: datetime) -> Censu
         phases=phases,
         queued=queued,
         checkpoints=len(openings),
+        held_checkpoints=openings.count(None),
         oldest_checkpoint=_age(min(filter(None, openings), default=now), now),
         longest_idle=_age(min(moves, default=now), now),
     )
@@ -50,7 +51,7 @@ def _nodes(fact: WorkflowFact) -> Iterator[Mapping[str, Any]]:
 
 
 def _openings(fact: WorkflowFact) -> Iterator[datetime | None]:
-    """When each open checkpoint was opened; None for one that waits for its policy."""
+    """When each checkpoint that waits was opened; None for one that can't ask yet."""
     for node in _nodes(fact):
         if node.get("phase") == _OPEN:
             yield instant(node.get("openedAt"))

@@ -56,7 +56,7 @@ def test_open_checkpoints_are_counted_and_the_oldest_tells_its_age() -> None:
 
 def test_a_checkpoint_that_waits_for_its_policy_has_no_age() -> None:
     found = of(status("Waiting", a={"phase": "Waiting"}))
-    assert (found.checkpoints, found.oldest_checkpoint) == (1, 0.0)
+    assert (found.checkpoints, found.held_checkpoints, found.oldest_checkpoint) == (1, 1, 0.0)
 
 
 @pytest.mark.parametrize(
