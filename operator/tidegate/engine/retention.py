@@ -47,17 +47,19 @@ def _may_go(context: Context, policy: JobRetention, attempt: AttemptId, fact: At
 
 
 def _is_recorded(context: Context, attempt: AttemptId, node: NodeStatus | None) -> bool:
-    """Whether status holds how the attempt ended, so that nothing is asked of its Job again.
+    """Whether status holds all that it ever will of the attempt: nothing is asked of its Job again.
 
-    A former run is over, also for a node that is no more.
+    A former run is over, also for a node that is no more. A node that has ended takes up nothing,
+    not even an attempt that was begun and never recorded.
     """
     if attempt.run < context.recorded.run:
         return True
     if node is None:
         return False
-    current = current_attempt(attempt.node, node, context.recorded.run)
-    if attempt == current:
-        return node.phase.has_ended or node.phase is NodePhase.RETRYING
+    if node.phase.has_ended:
+        return True
+    if attempt == current_attempt(attempt.node, node, context.recorded.run):
+        return node.phase is NodePhase.RETRYING
     return attempt.number < node.attempt
 
 

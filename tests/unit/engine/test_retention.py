@@ -2,6 +2,7 @@ import pytest
 
 from tests.unit.engine.builders import PATIENT, at, job_end, node, rows, spec
 from tests.unit.engine.run import Run
+from tidegate.api.identity import AttemptId
 
 STORY = (node("a", retry=PATIENT | {"limit": 1}), node("b"), node("c", "b"))
 
@@ -104,6 +105,16 @@ def test_the_jobs_of_a_node_that_is_no_more_go_likewise(policy: str, expected: l
     run.advance(130)
     assert [x for x in removed(run) if x.startswith("b")] == expected
     assert run.result[0] == "Succeeded"
+
+
+def test_a_job_of_which_status_never_heard_goes_once_its_node_has_ended() -> None:
+    run = Run(spec(node("a"), node("b", "a"), jobRetention="Never", timeout="60s"))
+    lost = AttemptId(1, "b", 1)
+    run.job_appears(run.workflow, lost, end=job_end("Complete", succeeded=True))
+    run.advance(60)
+    assert (run.result[0], run.reason("b")[0]) == ("Failed", "Skipped")
+    run.advance(200)
+    assert sorted(removed(run)) == ["a1", "b1"]
 
 
 def test_handlers_jobs_go_likewise() -> None:
