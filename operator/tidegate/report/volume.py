@@ -68,7 +68,7 @@ _NONE: Final = Mark(0)
 
 def digest_input(stored: Mapping[str, Any]) -> bytes:
     """What of a stored status a log tells of, as bytes that are equal if that is."""
-    silent = ("observedGeneration", "conditions", "requests")
+    silent = ("observedGeneration", "conditions", "requests", "ignored", "authors")
     told = {key: value for key, value in stored.items() if key not in silent}
     told.setdefault("run", 0)  # isn't stored before the first run
     return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)

@@ -63,7 +63,13 @@ def test_what_a_newer_version_adds_to_a_mark_is_left_alone() -> None:
 
 def test_edits_after_the_end_are_nothing_to_tell_and_the_order_of_keys_is_nothing_at_all() -> None:
     one = {"phase": "Failed", "run": 1, "observedGeneration": 1, "conditions": [1]}
-    other = {"run": 1, "phase": "Failed", "observedGeneration": 9, "requests": {"rerun": "x"}}
+    untold = {
+        "observedGeneration": 9,
+        "requests": {"rerun": "x"},
+        "ignored": ["1"],
+        "authors": ["ann"],
+    }
+    other = {"run": 1, "phase": "Failed", **untold}
     assert digest_input(one) == digest_input(other)
     assert digest_input(one) != digest_input(one | {"phase": "Succeeded"})
     assert digest_input({"phase": "Cancelled"}) == digest_input({"phase": "Cancelled", "run": 0})
