@@ -161,7 +161,9 @@ def test_with_nothing_to_do_it_writes_nothing_but_its_lease(
     waiting = space.flow(LONG, "waiting")
     waiting.wait_running("a", seconds=60)
     for number in range(3):
-        space.run(f"flow-{number}").finished("Succeeded")
+        run = space.run(f"flow-{number}")
+        run.finished("Succeeded")
+        run.wait_log()
     audit.wait(lambda found: _lease_writes(found) >= 1, "a Lease renewal")
     already = _lease_writes(audit.requests())
     audit.wait(lambda found: _lease_writes(found) >= already + 4, "what was in the air")
