@@ -159,6 +159,13 @@ class Cluster:
     def _tell(self) -> None:
         """The watches, without lag."""
         view, api = self.view, self.api
-        view.workflows_listed(view.token(), list(api.workflows.values()))
-        view.jobs_listed(view.token(), list(api.jobs.values()))
-        view.pods_listed(view.token(), list(api.pods))
+        token = view.token()
+        for workflow_raw in tuple(api.workflows.values()):
+            view.workflow_seen(workflow_raw)
+        for job_raw in tuple(api.jobs.values()):
+            view.job_seen(job_raw)
+        for pod_raw in tuple(api.pods):
+            view.pod_seen(pod_raw)
+        view.workflows_settled(token, {raw["metadata"]["uid"] for raw in api.workflows.values()})
+        view.jobs_settled(token, {raw["metadata"]["uid"] for raw in api.jobs.values()})
+        view.pods_settled(token, {raw["metadata"]["uid"] for raw in api.pods})

@@ -149,6 +149,6 @@ async def test_a_workflow_that_is_deleted_meanwhile_is_let_go() -> None:
     cluster.api.workflows.clear()
     for _ in range(3):
         await cluster.one_pass()
-        cluster.view.workflows_listed(cluster.view.token(), [])
+        cluster.view.workflows_settled(cluster.view.token(), ())
     cluster.api.workflows[KEY.name] = workflow(500, uid="wf-2")
     assert cluster.view.workflow(KEY) is None

@@ -6,7 +6,7 @@ belong. Whatever is older than what is known of the same object is ignored. Noth
 absence except ``learn_gone``.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple, cast
 
@@ -48,7 +48,7 @@ class Podless(NamedTuple):
 class View:
     """The port ``View``, and the entrances for what feeds it.
 
-    Every ``…_seen``, ``…_gone`` and ``…_listed`` returns the Workflows to look at. A ``learn_…``
+    Every ``…_seen``, ``…_gone`` and ``…_settled`` returns the Workflows to look at. A ``learn_…``
     takes the answer to a request of our own: who asked looks again by itself, or passes the
     returned Workflows on.
     """
@@ -148,18 +148,6 @@ class View:
         row = self._memory.rows.get(uid)
         return self._memory.drop_workflow(row) if row else []
 
-    def workflows_listed(
-        self,
-        token: int,
-        items: Sequence[ports.Raw],
-        namespace: str | None = None,
-        version: int = -1,
-    ) -> list[Wake]:
-        """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
-        wakes = [wake for raw in items for wake in self.workflow_seen(raw)]
-        listed = {uid_of(cast("Raw", raw)) for raw in items}
-        return wakes + self.workflows_settled(token, listed, namespace, version)
-
     def workflows_settled(
         self,
         token: int,
@@ -216,18 +204,6 @@ class View:
         if proven:
             self._memory.dead.add(uid)
         return wakes + self._memory.drop_job(uid, proven=proven)
-
-    def jobs_listed(
-        self,
-        token: int,
-        items: Sequence[ports.Raw],
-        namespace: str | None = None,
-        version: int = -1,
-    ) -> list[Wake]:
-        """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
-        wakes = [wake for raw in items for wake in self.job_seen(raw)]
-        listed = {uid_of(cast("Raw", raw)) for raw in items}
-        return wakes + self.jobs_settled(token, listed, namespace, version)
 
     def jobs_settled(
         self,
@@ -296,18 +272,6 @@ class View:
         uid = uid_of(cast("Raw", raw))
         self._memory.dead.add(uid)
         return wakes + self._memory.drop_pod(uid)
-
-    def pods_listed(
-        self,
-        token: int,
-        items: Sequence[ports.Raw],
-        namespace: str | None = None,
-        version: int = -1,
-    ) -> list[Wake]:
-        """A whole quorum list that began at ``token``; ``namespace`` is None for all of them."""
-        wakes = [wake for raw in items for wake in self.pod_seen(raw)]
-        listed = {uid_of(cast("Raw", raw)) for raw in items}
-        return wakes + self.pods_settled(token, listed, namespace, version)
 
     def pods_settled(
         self,
