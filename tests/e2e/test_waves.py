@@ -102,7 +102,7 @@ def test_no_more_attempts_run_at_once_than_parallelism_allows_in_the_order_of_th
 nodes:
 - {name: first, script: exit 3}
 - {name: fine, script: sleep 1}
-- {name: second, script: sleep 1; exit 4}
+- {name: second, script: sleep 8; exit 4}
 - {name: after, dependsOn: [fine], script: echo after}
 - {name: behind, dependsOn: [first], script: echo behind}
 """)

@@ -1,5 +1,6 @@
 """An attempt that has a Job and hasn't ended: what it waits for, and when waiting is over."""
 
+import re
 from datetime import datetime
 
 from tidegate.api.status import NodePhase, NodeStatus
@@ -12,6 +13,8 @@ from tidegate.engine.reasons import Reason
 from tidegate.engine.step import NodeStep, Role
 
 _PERMANENT_BLOCKS = ("InvalidImageName",)
+_NOT_LOOKED_YET = re.compile("failed to sync (secret|configmap) cache")
+"""The kubelet's words before it knows whether a Secret or ConfigMap is there; it looks again."""
 _REFUSALS = (
     "violates PodSecurity",
     "violates Pod Security",
@@ -98,7 +101,7 @@ def _waits(live: Live, deadline: datetime | None) -> tuple[str | None, str | Non
     if live.refusal and "exceeded quota" in live.refusal:
         return Reason.QUOTA_EXCEEDED, messages.waits_for_quota(live.refusal)
     why = live.blocked or live.refusal
-    if why:
+    if why and _NOT_LOOKED_YET.search(why) is None:
         return messages.block_reason(why), messages.blocked(why, deadline)
     return None, None
 

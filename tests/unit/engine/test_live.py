@@ -174,3 +174,13 @@ def test_an_attempt_that_cannot_start_is_ended_by_a_cancel_with_the_cancels_reas
     run.tell_pod("a", blocked="Unschedulable: no room")
     run.ask(cancel="graceful")
     assert run.reason("a") == ("Cancelled", "Cancelled")
+
+
+def test_a_kubelet_that_has_not_looked_for_a_secret_yet_tells_nothing() -> None:
+    run = story()
+    words = "failed to sync secret cache: timed out waiting for the condition"
+    run.tell_pod("a", blocked=f"CreateContainerConfigError: {words}")
+    assert run.reason("a") == ("Running", None)
+    run.tell_pod("a", blocked='CreateContainerConfigError: secret "token" not found')
+    assert run.reason("a") == ("Running", "CreateContainerConfigError")
+    assert 'secret "token" not found' in str(run.node("a").message)
