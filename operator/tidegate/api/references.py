@@ -6,7 +6,7 @@ the shell's, and isn't even looked at.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 WORKFLOW_NAME: Final = "workflow.name"
@@ -71,6 +71,20 @@ def find_references(text: str) -> list[Reference]:
         for token in _TOKEN.finditer(text, 0, end)
         if token[1] is not None and _OURS.fullmatch(token[1])
     ]
+
+
+def replaced(text: str, value_of: Callable[[str], str | None]) -> str:
+    """``text`` with each reference that has a value replaced by it, in one pass.
+
+    What was inserted isn't looked at again; a reference whose value is None stays as it is.
+    """
+    parts, end = [], 0
+    for reference in find_references(text):
+        value = value_of(reference.expression)
+        if value is not None:
+            parts += [text[end : reference.position], value]
+            end = reference.end
+    return "".join([*parts, text[end:]])
 
 
 def param_of(expression: str) -> str | None:

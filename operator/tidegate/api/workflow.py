@@ -12,6 +12,7 @@ import orjson
 from pydantic import ValidationError
 
 from tidegate import constants as c
+from tidegate.api import references
 from tidegate.api.checkpoint_checks import checkpoint_faults
 from tidegate.api.checks import cross_faults, name_faults
 from tidegate.api.conditions import Condition, compile_conditions
@@ -73,6 +74,17 @@ class ValidatedWorkflow:
     """By node: its compiled ``when``."""
     read: frozenset[str]
     """The nodes whose outputs something in the spec reads."""
+
+    def values(self, run: int, node: str) -> dict[str, str]:
+        """What references of ``node`` stand for in ``run``, by name; other nodes' values aside."""
+        return {
+            **{f"params.{param.name}": param.value for param in self.spec.params},
+            references.WORKFLOW_NAME: self.key.name,
+            references.WORKFLOW_NAMESPACE: self.key.namespace,
+            references.WORKFLOW_UID: self.uid,
+            references.WORKFLOW_RUN: str(run),
+            references.NODE_NAME: node,
+        }
 
     def has_definition(self, name: str, recorded: str) -> bool:
         """Whether the node still means what was recorded of it, in whatever format that was.

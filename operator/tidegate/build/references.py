@@ -16,13 +16,8 @@ def values_of(workflow: ValidatedWorkflow, start: Start) -> dict[str, str]:
     """
     attempt = start.attempt
     return {
-        **{f"params.{param.name}": param.value for param in workflow.spec.params},
+        **workflow.values(attempt.run, attempt.node),
         **dict(start.values),
-        names.WORKFLOW_NAME: workflow.key.name,
-        names.WORKFLOW_NAMESPACE: workflow.key.namespace,
-        names.WORKFLOW_UID: workflow.uid,
-        names.WORKFLOW_RUN: str(attempt.run),
-        names.NODE_NAME: attempt.node,
         names.NODE_ATTEMPT: str(attempt.number),
     }
 
@@ -30,26 +25,23 @@ def values_of(workflow: ValidatedWorkflow, start: Start) -> dict[str, str]:
 def resolve(text: str, values: Mapping[str, str]) -> str:
     """``text`` with each reference replaced by its value, escaped for the kubelet.
 
-    What was inserted isn't looked at again. Names without a value stay as they are: validation has
-    refused those that claim to be ours.
+    Names without a value stay as they are: validation has refused those that claim to be ours.
     """
-    parts, end = [], 0
-    for reference in names.find_references(text):
-        value = values.get(reference.expression)
-        if value is not None:
-            parts += [text[end : reference.position], escape(value)]
-            end = reference.end
-    return "".join([*parts, text[end:]])
+
+    def escaped(expression: str) -> str | None:
+        value = values.get(expression)
+        return None if value is None else escape(value)
+
+    return names.replaced(text, escaped)
 
 
 def _resolve_image(image: str, values: Mapping[str, str]) -> str:
     """Params only, and nothing is escaped: the kubelet doesn't expand images."""
-    parts, end = [], 0
-    for reference in names.find_references(image):
-        if names.param_of(reference.expression) is not None and reference.expression in values:
-            parts += [image[end : reference.position], values[reference.expression]]
-            end = reference.end
-    return "".join([*parts, image[end:]])
+
+    def param(expression: str) -> str | None:
+        return None if names.param_of(expression) is None else values.get(expression)
+
+    return names.replaced(image, param)
 
 
 def resolve_container(container: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:

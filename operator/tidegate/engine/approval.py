@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from tidegate.api import references
 from tidegate.api.checkpoint_spec import Checkpoint
 from tidegate.api.duration import human
 from tidegate.api.identity import WorkflowKey
 from tidegate.api.json_values import compact
+from tidegate.api.references import replaced
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.vote import APPROVED, REJECTED
 from tidegate.constants import ANNOTATION_VOTE, MAX_RUN_OUTPUT_BYTES
@@ -38,15 +38,10 @@ def question(name: str, role: Role, context: Context) -> str:
     """The question with its references replaced; raises MissingValueError."""
     workflow, checkpoint = context.workflow, role.task.checkpoint
     values = {
-        **{f"params.{param.name}": param.value for param in workflow.spec.params},
+        **workflow.values(context.recorded.run, name),
         **dict(reference_values(workflow, role.task, role.nodes)),
-        references.WORKFLOW_NAME: workflow.key.name,
-        references.WORKFLOW_NAMESPACE: workflow.key.namespace,
-        references.WORKFLOW_UID: workflow.uid,
-        references.WORKFLOW_RUN: str(context.recorded.run),
-        references.NODE_NAME: name,
     }
-    return _replaced(checkpoint.message if checkpoint else "", values)
+    return replaced(checkpoint.message if checkpoint else "", values.get)
 
 
 def question_again(name: str, role: Role, context: Context) -> str:
@@ -55,15 +50,6 @@ def question_again(name: str, role: Role, context: Context) -> str:
         return question(name, role, context)
     except MissingValueError:
         return role.task.checkpoint.message if role.task.checkpoint else ""
-
-
-def _replaced(text: str, values: Mapping[str, str]) -> str:
-    parts, end = [], 0
-    for reference in references.find_references(text):
-        if (value := values.get(reference.expression)) is not None:
-            parts += [text[end : reference.position], value]
-            end = reference.end
-    return "".join([*parts, text[end:]])
 
 
 # --- while it waits ------------------------------------------------------------------------------

@@ -3,19 +3,13 @@
 import json
 from typing import Any
 
-from tidegate.api.references import NodeValue, find_references, node_value, param_of
+from tidegate.api.references import NodeValue, node_value, param_of, replaced
 from tidegate.report.model import Report
 
 
 def question(report: Report, text: str) -> str:
     """``text`` with its references replaced, as far as status tells what they stand for."""
-    parts, end = [], 0
-    for reference in find_references(text):
-        value = _value(report, reference.expression)
-        if value is not None:
-            parts += [text[end : reference.position], value]
-            end = reference.end
-    return "".join([*parts, text[end:]])
+    return replaced(text, lambda expression: _value(report, expression))
 
 
 def outputs_of(text: str | None) -> dict[str, Any]:
