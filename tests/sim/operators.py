@@ -3,7 +3,7 @@
 import asyncio
 import random
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -46,7 +46,7 @@ class Sink:
     view: View
     seen_: Callable[[Raw], list[Wake]]
     gone_: Callable[[Raw], list[Wake]]
-    listed_: Callable[[int, Sequence[Raw], str | None, int], list[Wake]]
+    settled_: Callable[[int, Collection[str], str | None, int], list[Wake]]
     wake: Callable[[Wake], None]
     after_list: Callable[[], None]
 
@@ -57,7 +57,9 @@ class Sink:
         self._pass_on(self.gone_(raw))
 
     def listed(self, token: int, items: Sequence[Raw], version: int) -> None:
-        self._pass_on(self.listed_(token, items, None, version))
+        wakes = [wake for raw in items for wake in self.seen_(raw)]
+        listed = {raw["metadata"]["uid"] for raw in items}
+        self._pass_on(wakes + self.settled_(token, listed, None, version))
         self.after_list()
 
     def token(self) -> int:
@@ -158,13 +160,13 @@ class Operator:
     def _sinks(self) -> dict[str, Sink]:
         view = self.view
         entrances = {
-            WORKFLOW: (view.workflow_seen, view.workflow_gone, view.workflows_listed),
-            JOB: (view.job_seen, view.job_gone, view.jobs_listed),
-            POD: (view.pod_seen, view.pod_gone, view.pods_listed),
+            WORKFLOW: (view.workflow_seen, view.workflow_gone, view.workflows_settled),
+            JOB: (view.job_seen, view.job_gone, view.jobs_settled),
+            POD: (view.pod_seen, view.pod_gone, view.pods_settled),
         }
         return {
-            kind: Sink(view, seen, gone, listed, self.wake, self._lead_if_synced)
-            for kind, (seen, gone, listed) in entrances.items()
+            kind: Sink(view, seen, gone, settled, self.wake, self._lead_if_synced)
+            for kind, (seen, gone, settled) in entrances.items()
         }
 
     def _observe(self, uid: str, before: AttemptFact, after: AttemptFact) -> None:
