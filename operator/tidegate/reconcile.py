@@ -20,7 +20,6 @@ from tidegate.cluster.patience import Patience
 from tidegate.engine.invalid import plan_invalid
 from tidegate.engine.model import Plan, Start
 from tidegate.engine.plan import plan
-from tidegate.engine.run_begin import is_over
 from tidegate.engine.size import minimal
 from tidegate.errors import ApiError, InvalidSpec, UserError
 from tidegate.facts.model import Answer, AnswerKind, Facts, WorkflowFact
@@ -109,11 +108,11 @@ class Reconciler:
             world.agenda.wake_at(fact.key, planned.wake_at)
         urgent = planned.decides or any(a.kind not in _PASSING for a in answers.values())
         await self._record_when_due(fact, status, planned, urgent=urgent)
-        if is_over(status):
+        if status.is_over:
             world.recorder.find_over(fact, self._valid(fact), status)
         await self._clear_away(fact, planned)
         again = planned.decides or any(s.attempt not in answers for s in planned.starts)
-        if not again and is_over(planned.status):
+        if not again and planned.status.is_over:
             self._forget(fact.key)
         return again
 

@@ -319,3 +319,8 @@ class WorkflowStatus(StatusModel):
     """Where the log of its runs is written."""
     conditions: tuple[Condition, ...] = ()
     """Conditions for ``kubectl wait``, Argo CD and Flux."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the Workflow has ended, so that only leftovers, requests and clocks matter."""
+        return self.phase is not None and self.phase.is_final

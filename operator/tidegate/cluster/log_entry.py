@@ -62,7 +62,7 @@ class Entry:
     @property
     def has_end(self) -> bool:
         """Whether the end of a run is to be told."""
-        return any(_is_over(snapshot.status) for snapshot in self.todo.values())
+        return any(snapshot.status.is_over for snapshot in self.todo.values())
 
     def lacks(self, run: int, attempt: str) -> bool:
         """Whether the log may still want the tail of an attempt of ``run``."""
@@ -86,7 +86,7 @@ class Entry:
     def hear(self, fact: WorkflowFact, snapshot: Snapshot) -> None:
         """Take up what is known now; the status itself isn't kept longer than it takes to tell."""
         self.fact, self.workflow = replace(fact, spec=EMPTY, status=EMPTY), snapshot.workflow
-        self.run, self.over = snapshot.status.run, _is_over(snapshot.status)
+        self.run, self.over = snapshot.status.run, snapshot.status.is_over
         self.retained = is_retained(fact, snapshot.status)
 
 
@@ -101,7 +101,3 @@ def is_retained(fact: WorkflowFact, status: WorkflowStatus) -> bool:
     """Whether the log that ``status`` names outlives its Workflow."""
     name = log_name(fact.key.name, fact.uid, retain=True)
     return status.log is not None and status.log.config_map == name
-
-
-def _is_over(status: WorkflowStatus) -> bool:
-    return status.phase is not None and status.phase.is_final

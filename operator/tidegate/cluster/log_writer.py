@@ -75,8 +75,7 @@ class Task:
     @property
     def is_over(self) -> bool:
         """Whether that run has ended."""
-        phase = self.snapshot.status.phase
-        return phase is not None and phase.is_final
+        return self.snapshot.status.is_over
 
 
 class Written(NamedTuple):

@@ -87,7 +87,7 @@ def conditions(
 def _waiting(status: WorkflowStatus, *, known: bool) -> tuple[str, Truth, str, str] | None:
     """Whether people are asked, and how they answer; absent where nobody was ever asked."""
     waiting = [node for node in status.nodes.values() if node.phase is NodePhase.WAITING]
-    if status.phase is not None and status.phase.is_final:
+    if status.is_over:
         waiting = []
     if waiting:
         words = clip("; ".join(node.message or "" for node in waiting), _MAX_MESSAGE)

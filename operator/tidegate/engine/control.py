@@ -76,7 +76,7 @@ def _cancel(context: Context, status: WorkflowStatus, text: str) -> WorkflowStat
     match = CANCEL.fullmatch(text)
     if match is None:
         return "it is none of graceful, now (then @ and anything new to ask again)"
-    if status.phase is not None and status.phase.is_final:
+    if status.is_over:
         return f"the Workflow has ended ({status.phase})"
     if not has_begun(status):
         return _cancelled_unbegun(context, status)

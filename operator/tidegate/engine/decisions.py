@@ -14,19 +14,15 @@ def has_new_decision(before: WorkflowStatus, after: WorkflowStatus) -> bool:
         return True
     if (before.ignored, before.authors) != (after.ignored, after.authors):
         return True
-    if before.outcome != after.outcome and not _is_final(after):
+    if before.outcome != after.outcome and not after.is_over:
         return True
-    if _is_final(before) != _is_final(after):
+    if before.is_over != after.is_over:
         return True
     nodes = before.nodes
     return any(
         node is not nodes.get(name) and _node_decided(nodes.get(name), node)
         for name, node in after.nodes.items()
     )
-
-
-def _is_final(status: WorkflowStatus) -> bool:
-    return status.phase is not None and status.phase.is_final
 
 
 def _node_decided(before: NodeStatus | None, after: NodeStatus) -> bool:

@@ -11,7 +11,7 @@ from tidegate.engine.messages import annotate
 from tidegate.engine.model import Plan
 from tidegate.engine.reasons import RunReason
 from tidegate.engine.retention import removals
-from tidegate.engine.run_begin import begin, has_begun, is_over
+from tidegate.engine.run_begin import begin, has_begun
 from tidegate.engine.seal import definition_changed, sealed
 from tidegate.engine.stray_votes import ignore_votes
 from tidegate.engine.ttl import time_to_live
@@ -79,11 +79,11 @@ def plan_excluded(context: Context) -> Plan:
 def _finished_plan(context: Context, controlled: Controlled) -> Plan:
     status, notes = controlled.status, controlled.notes
     began = has_begun(context.recorded)
-    if is_over(context.recorded) and status.run == context.recorded.run:
+    if context.recorded.is_over and status.run == context.recorded.run:
         status, notes = ignore_votes(context, status, notes)
     seconds = context.workflow.spec.ttl_seconds_after_finished
     wake_at, delete = time_to_live(seconds, status, context.now)
-    removes, remove_at = removals(context) if is_over(status) else ((), None)
+    removes, remove_at = removals(context) if status.is_over else ((), None)
     return sealed(
         context,
         status,

@@ -11,8 +11,8 @@ def with_log(
 
     A Workflow that had ended before there were logs is left as it is.
     """
-    ended = status.phase is not None and status.phase.is_final
-    was_ended = recorded.phase is not None and recorded.phase.is_final
+    ended = status.is_over
+    was_ended = recorded.is_over
     begins = recorded.run != status.run or not was_ended
     if status.phase in LIVE_PHASES or (ended and (begins or recorded.log is not None)):
         ref = LogRef(config_map=log_name(key.name, uid, retain=retain))

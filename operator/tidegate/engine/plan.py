@@ -7,7 +7,7 @@ from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.context import Context
 from tidegate.engine.idle import plan_excluded, plan_idle
 from tidegate.engine.model import Plan
-from tidegate.engine.run_begin import has_begun, is_over
+from tidegate.engine.run_begin import has_begun
 from tidegate.engine.running import plan_run
 from tidegate.facts.model import Facts, WorkflowFact
 
@@ -31,6 +31,6 @@ def plan(
     context = Context(workflow, fact, status, facts, now)
     if facts.namespace_excluded:
         return plan_excluded(context)
-    if not has_begun(status) or is_over(status):
+    if not has_begun(status) or status.is_over:
         return plan_idle(context)
     return plan_run(context)

@@ -19,11 +19,6 @@ def has_begun(status: WorkflowStatus) -> bool:
     return status.run > 0
 
 
-def is_over(status: WorkflowStatus) -> bool:
-    """Whether the Workflow has ended, so that only leftovers, requests and clocks matter."""
-    return status.phase is not None and status.phase.is_final
-
-
 def begin(
     workflow: ValidatedWorkflow,
     status: WorkflowStatus,

@@ -281,7 +281,7 @@ def _summarized(
             "waiting_for": summary.waiting_for(workflow, nodes),
         }
     )
-    if status.phase is not None and status.phase.is_final:
+    if status.is_over:
         return status.model_copy(update={"message": summary.finished(workflow, status)})
     phase = _live_phase(context, status, draft)
     status = status.model_copy(

@@ -11,7 +11,7 @@ from tidegate.engine.decisions import has_new_decision
 from tidegate.engine.log_ref import with_log
 from tidegate.engine.messages import annotate
 from tidegate.engine.model import Note, Plan
-from tidegate.engine.run_begin import has_begun, is_over
+from tidegate.engine.run_begin import has_begun
 from tidegate.engine.size import bounded
 
 
@@ -27,7 +27,7 @@ def sealed(context: Context, status: WorkflowStatus, draft: Plan) -> Plan:
             "conditions": conditions(
                 status,
                 context.now,
-                suspended=workflow.spec.suspend and not is_over(status),
+                suspended=workflow.spec.suspend and not status.is_over,
                 ready=_ready_note(context, status),
             )
         }

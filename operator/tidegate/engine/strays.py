@@ -42,7 +42,7 @@ def decided_against(status: WorkflowStatus, attempt: AttemptId, fact: AttemptFac
         return _decided_against_current(node, fact)
     if attempt.run < status.run or node.phase.has_ended or attempt.number <= node.attempt:
         return Reason.CANCELLED
-    return Reason.CANCELLED if status.phase is not None and status.phase.is_final else None
+    return Reason.CANCELLED if status.is_over else None
 
 
 def _decided_against_current(node: NodeStatus, fact: AttemptFact) -> str | None:

@@ -9,7 +9,7 @@ def time_to_live(
     seconds: int | None, status: WorkflowStatus, now: datetime
 ) -> tuple[datetime | None, bool]:
     """When to look again, and whether the time is over."""
-    ended = status.phase is not None and status.phase.is_final
+    ended = status.is_over
     if seconds is None or status.finished_at is None or not ended:
         return None, False
     at = status.finished_at + timedelta(seconds=seconds)

@@ -64,9 +64,9 @@ def _told(report: Report, detail: Detail) -> list[str]:
         return _faults(status.message or "", detail)
     if status.reason == RunReason.NODE_FAILED or not status.message:
         return []
-    if status.waiting_for and not (status.phase and status.phase.is_final):
+    if status.waiting_for and not status.is_over:
         return [f"**Now:** waiting for approval: {words(status.waiting_for, detail.message)}"]
-    if status.phase is None or not status.phase.is_final:
+    if not status.is_over:
         return [f"**Now:** {words(status.message, detail.message)}"]
     return [sentence(opening(status.message, detail.message))]
 

@@ -18,7 +18,7 @@ _MOST: Final = 20
 def going_on(report: Report, detail: Detail) -> list[str]:
     """Each node that runs, or waits for something else than its turn."""
     status = report.status
-    if status.phase is not None and status.phase.is_final:
+    if status.is_over:
         return []
     names = ordered(status, report.workflow)
     busy = [each for each in names if _is_busy(status.nodes[each])]
