@@ -50,7 +50,7 @@ $(LOCKED): requirements/dev.txt
 	  touch $@; \
 	} >&2
 
-lint: setup ## ruff, mypy, the layers, the chart
+lint: setup ## ruff, mypy (tests, too), the layers, the chart
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
@@ -75,8 +75,9 @@ test-cluster: setup ## integration and end-to-end tests on a real cluster
 	$(PY) -m tests.demo up
 	$(PY) -m pytest $(or $(call rings,$(RINGS_CLUSTER)),$(RINGS_CLUSTER)) $(ARGS)
 
-soak: setup ## the simulator, for SECONDS=600
+soak: setup ## the simulator for SECONDS=600, and properties with examples drawn anew
 	TIDEGATE_SIM_SECONDS=$(SECONDS_OF_SOAK) $(PY) -m pytest tests/sim --timeout=0 $(ARGS)
+	$(PY) -m pytest tests/unit tests/golden --timeout=0 --hypothesis-profile soak $(ARGS)
 
 bench: setup ## measure makespans against a bare loop, API writes, CPU and memory
 	$(PY) -m tests.demo up

@@ -1,13 +1,14 @@
-"""Fixtures of the tests on a real cluster; the others never touch them."""
+"""How properties are searched, and the fixtures of the tests on a real cluster."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.kit.cluster import Cluster
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 INSTALLED = "TIDEGATE_TESTS_INSTALLED"
 """Set in the environment: the operator is installed already, and is not brought up to date."""
 SPACES = pytest.StashKey[list[Any]]()
+
+# What decides whether a change lands judges the same examples each time; `make soak` searches on.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("soak", deadline=None, max_examples=2000)
+settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None] | Any:
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add to a failed test's report what its namespaces look like."""
     report = yield
     if report.failed and report.when == "call":

@@ -20,8 +20,7 @@ from tests.unit.cluster.logs import FakeLogs
 from tests.unit.cluster.objects import KEY, workflow
 from tests.unit.cluster.virtual import virtual
 from tidegate.cluster.log_entry import Pace
-from tidegate.cluster.ports import Recorder
-from tidegate.cluster.recorder import Recorder as RealRecorder
+from tidegate.cluster.recorder import Recorder
 
 WAVES, WIDTH = 10, 50
 SECONDS_A_NODE = 500 / 3.4 / WAVES
@@ -67,13 +66,13 @@ class Large(LoggedCluster):
         self.api.workflows[KEY.name] = workflow(2, spec=spec())
         super()._tell()
 
-    def new_recorder(self) -> Recorder:
+    def new_recorder(self) -> Any:
         if not self._logged:
             return self.quiet
         if not self.taken and self._runs_for.total_seconds() > 1:
             return super().new_recorder()
         ports = (self.view, self.quiet, self.quiet, self.clock)
-        recorder = RealRecorder(self.logs, ports, Pace(0.0, 0.0))
+        recorder = Recorder(self.logs, ports, Pace(0.0, 0.0))
         task = asyncio.get_running_loop().create_task(recorder.run())
         self._recording = [(task, recorder)]
         return recorder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -257,13 +258,16 @@ def test_an_invalid_change_after_a_run_moves_nothing(run: Run) -> None:
     assert instant(run.status["finishedAt"]) - instant(before["finishedAt"]) == timedelta()
 
 
+def has_seen(request: str) -> Callable[[Object], bool]:
+    return lambda status: status.get("requests") == {"rerun": request}
+
+
 def test_a_request_that_is_refused_once_more_is_counted_in_its_event(space: Space) -> None:
     run = space.flow("nodes: [{name: a, script: 'true'}]")
     run.finished("Succeeded")
     for text in ("failed@1", "failed@2", "failed@1"):
         run.annotate("rerun", text)
-        seen = {"rerun": text}
-        run.wait(lambda status, seen=seen: status.get("requests") == seen, f"{text} seen")
+        run.wait(has_seen(text), f"{text} seen")
 
     def repeated(events: dict[str, Object]) -> bool:
         told = [event for event in events.values() if '"failed@1" ignored' in event["message"]]

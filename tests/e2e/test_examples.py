@@ -58,7 +58,7 @@ def the_workflow(example: Path) -> Object:
 def applied(deployed: Cluster, request: pytest.FixtureRequest) -> Iterator[dict[Path, Space]]:
     """All examples under way at once, each in a namespace of its own."""
     chosen = {
-        item.callspec.params["example"]: item
+        item.callspec.params["example"]: item  # type: ignore[attr-defined]
         for item in request.session.items
         if item.path == request.path and "example" in getattr(item, "fixturenames", ())
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.demo.install import NAMESPACE, SELECTOR
 from tests.kit import machine
-from tests.kit.client import Query
+from tests.kit.client import Object, Query
 from tests.kit.cluster import Cluster
 from tests.kit.history import assert_barriers, assert_each_ran_once, assert_no_node_twice_at_once
 from tests.kit.run import OF_WORKFLOW, Run, instant
@@ -37,6 +37,10 @@ def assert_went_well(run: Run) -> None:
     assert_no_node_twice_at_once(run)
 
 
+def at_least(count: int) -> Callable[[dict[str, Object]], bool]:
+    return lambda found: len(found) >= count
+
+
 def force_delete(cluster: Cluster) -> None:
     """Where the last one was killed a moment ago, the next may not be there yet."""
     pods = Query("pods", NAMESPACE, labels=SELECTOR)
@@ -53,7 +57,7 @@ def test_killed_at_many_moments_the_operator_runs_nothing_twice_and_forgets_noth
         wait_for(
             space.client,
             Query("jobs", space.name, labels=OF_WORKFLOW),
-            lambda jobs, count=count: len(jobs) >= count,
+            at_least(count),
             f"{count} Jobs",
             120,
         )

@@ -93,12 +93,14 @@ async def test_a_new_process_goes_on_at_any_moment(passes: int) -> None:
 async def test_a_foreign_job_of_our_name_is_never_adopted() -> None:
     cluster = Cluster()
     name = job_name(KEY.name, UID, ATTEMPTS[0])
-    foreign = {
-        "metadata": {"name": name, "namespace": KEY.namespace, "uid": "foreign", "annotations": {}},
-        "spec": {},
+    metadata = {
+        "name": name,
+        "namespace": KEY.namespace,
+        "uid": "foreign",
+        "annotations": {},
+        "resourceVersion": "5",
     }
-    metadata: dict[str, Any] = foreign["metadata"]  # type: ignore[assignment]
-    cluster.api.jobs[name] = foreign | {"metadata": metadata | {"resourceVersion": "5"}}
+    cluster.api.jobs[name] = {"metadata": metadata, "spec": {}}
     for _ in range(20):
         await cluster.one_pass()
         cluster.clock.advance(1)

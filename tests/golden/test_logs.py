@@ -41,7 +41,7 @@ def test_no_status_message_and_no_event_holds_what_a_terminal_obeys_or_hides() -
     story.tell("c", refusal=f"violates PodSecurity: {nasty}")
     story.answer("b", AnswerKind.REFUSED, nasty)
     story.advance(10)
-    story.vote(ok=f"perhaps by {nasty}", **{"ok.2": nasty})
+    story.vote({"ok.2": nasty}, ok=f"perhaps by {nasty}")
     story.vote(ok=f"approved by bob\u202e\u200b: so \u2028 be it {nasty}")
     said = [note.message for note in story.notes]
     for status in story.records:

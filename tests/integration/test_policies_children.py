@@ -1,7 +1,5 @@
 """Who writes status, Jobs and pods of Workflows: on a real API server, and what must still work."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any

@@ -44,7 +44,7 @@ def approvers() -> Object:
 
 def large() -> Object:
     """A spec of 500 nodes and nearly 512 KiB; 400 of them are checkpoints, one has approvers."""
-    gates = [{"name": name, "checkpoint": {"message": "m" * 900}} for name in GATES]
+    gates: list[Object] = [{"name": name, "checkpoint": {"message": "m" * 900}} for name in GATES]
     gates[-1]["checkpoint"] |= {"approvers": approvers()}
     tasks = [{"name": f"task-{i}", "script": "x" * 900} for i in range(100)]
     return {**deepcopy(s.SPEC), "nodes": [*gates, *tasks]}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.demo.install import NAMESPACE
 from tests.kit.audit import Asked, Audit
-from tests.kit.client import Query
+from tests.kit.client import Object, Query
 from tests.kit.cluster import ACCOUNT, LEASE, Cluster
 from tests.kit.history import assert_barriers, assert_each_ran_once, assert_no_node_twice_at_once
 from tests.kit.operator import Operator
@@ -61,6 +61,10 @@ def assert_went_well(run: Run, spec: str) -> None:
         assert status["nodes"]["broken"]["servedBy"] == "spare"
 
 
+def is_newer_than(version: str) -> Callable[[Object], bool]:
+    return lambda found: found["metadata"]["resourceVersion"] != version
+
+
 @BOTH
 def test_killed_after_every_status_write_it_resumes_and_runs_nothing_twice(
     space: Space, make_operator: MakeOperator, spec: str
@@ -73,7 +77,7 @@ def test_killed_after_every_status_write_it_resumes_and_runs_nothing_twice(
         version = wait_for_one(
             space.client,
             run.query,
-            lambda found, seen=version: found["metadata"]["resourceVersion"] != seen,
+            is_newer_than(version),
             "the next status write",
             60,
         )["metadata"]["resourceVersion"]

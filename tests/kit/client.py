@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +149,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Object | list[Object] | None = None,
+        body: Object | Sequence[Object] | None = None,
         parameters: Mapping[str, str] | None = None,
         patch_type: str = MERGE_PATCH,
     ) -> Object:

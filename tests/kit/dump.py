@@ -74,7 +74,7 @@ def _pod(pod: Object) -> str:
         f"{container['name']}: {container.get('state')}"
         for container in status.get("containerStatuses") or []
     ]
-    words = [status.get(key) for key in ("phase", "reason", "message") if status.get(key)]
+    words = [status[key] for key in ("phase", "reason", "message") if status.get(key)]
     gone = f" deletion {meta['deletionTimestamp']}" if "deletionTimestamp" in meta else ""
     return f"{meta['name']} {' '.join(words)}{gone} {'; '.join(states)}"
 

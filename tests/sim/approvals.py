@@ -245,7 +245,7 @@ class Approvals:
                 latest[meant.by] = told
         return found
 
-    def _latest(self, counted: list[Key], gate: Spec) -> dict[str | None, tuple[Any, ...]]:
+    def _latest(self, counted: list[Key], gate: Spec) -> dict[str | None, tuple[str | None, Any]]:
         """What each user says by the last of their votes; whoever gives no name is one user."""
         meant = [self._voters.meant[x] for x in counted if x in self._voters.meant]
         return {x.by: (x.decision, effective(x, gate)) for x in meant}

@@ -63,7 +63,7 @@ def good_inputs(gate: Spec, chance: random.Random | None = None) -> tuple[tuple[
 def bad_inputs(gate: Spec, chance: random.Random) -> tuple[tuple[str, str], ...]:
     """Values that don't fit: unknown, missing, not matching."""
     asked = {x["name"] for x in gate.get("inputs", ())}
-    ways = [(("colour", "red"),)]
+    ways: list[tuple[tuple[str, str], ...]] = [(("colour", "red"),)]
     if "rows" in asked:
         ways += [(), (("rows", "many"),), (("rows", "5"), ("colour", "red"))]
     if "place" in asked:

@@ -89,7 +89,7 @@ def wrong_decisions(
     """A decision in a new Job that isn't the recorded one."""
     task = workflow.tasks.get(attempt.node)
     given = job["spec"]["template"]["spec"]["containers"][0].get("args") or [""]
-    if task is None or attempt.standby or not given[0].startswith(_DECISION):
+    if task is None or not task.args or attempt.standby or not given[0].startswith(_DECISION):
         return
     asked = task.args[0].removeprefix(f"{_DECISION}$(nodes.").partition(".")[0]
     recorded = json.loads(status.nodes[asked].outputs or "{}").get("decision")

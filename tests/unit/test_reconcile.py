@@ -8,8 +8,8 @@ import pytest
 from tests.unit.engine.builders import NOON, PATIENT, at, node, spec, workflow_fact
 from tests.unit.engine.ports import Ports
 from tidegate import reconcile as module
-from tidegate.api.status import Phase, WorkflowStatus
-from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.api.status import NodeStatus, Phase, WorkflowStatus
+from tidegate.api.workflow import ValidatedWorkflow, validate
 from tidegate.errors import (
     Conflict,
     Invalid,
@@ -233,7 +233,10 @@ async def test_a_decision_does_not_wait() -> None:
 
 
 def test_large_statuses_are_written_less_often() -> None:
-    small, large = WorkflowStatus(), WorkflowStatus(nodes={str(n): {} for n in range(500)})
+    small, large = (
+        WorkflowStatus(),
+        WorkflowStatus(nodes={str(n): NodeStatus() for n in range(500)}),
+    )
     assert module._pause(small) == module._CALM_INTERVAL
     assert 0.4 < module._pause(large).total_seconds() < 1
 
@@ -247,7 +250,6 @@ async def test_a_pass_without_end_gives_way_to_others(monkeypatch: pytest.Monkey
 
 async def test_a_spec_is_validated_once_a_generation(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
-    validate = module.validate
 
     def counting(fact: WorkflowFact) -> ValidatedWorkflow:
         seen.append(fact.generation)
@@ -268,8 +270,9 @@ async def test_an_invalid_spec_is_told_and_nothing_starts() -> None:
     ports = Ports(spec(node("a", "b"), node("b", "a")))
     assert await ports.look() == ["record Failed", "tell InvalidSpec"]
     assert await ports.look() == []
+    assert ports.fact is not None
     with pytest.raises(InvalidSpec):
-        module.validate(ports.fact)  # type: ignore[arg-type]
+        validate(ports.fact)
 
 
 async def test_removals_come_after_the_record_that_they_rest_on() -> None:

@@ -22,7 +22,7 @@ NAMES = st.sampled_from(
      "command", "args", "script", "shell", "timeout", "volumeMounts", "mountPath", "execution",
      "restartPolicy", "resources", "ports", "$x"]
 )  # fmt: skip
-SCALARS = (
+SCALARS: st.SearchStrategy[Any] = (
     st.none()
     | st.booleans()
     | st.integers()
@@ -107,12 +107,12 @@ def check(spec: Any) -> None:
 
 
 @given(damaged())
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 def test_damaged_specs(spec: Any) -> None:
     check(spec)
 
 
 @given(JSON | st.dictionaries(NAMES, JSON, max_size=6))
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_anything_at_all(spec: Any) -> None:
     check(spec)

@@ -121,7 +121,7 @@ def test_what_is_written_is_read_alike(ballot: Ballot) -> None:
     text = format_vote(ballot)
     if len(text.encode()) > MAX_VOTE_BYTES:
         assert isinstance(parse_vote(text), str)
-    elif ballot.by.endswith(":") and ballot.comment is not None:
+    elif (ballot.by or "").endswith(":") and ballot.comment is not None:
         return  # "a:" and a comment can't be told from "a" and a comment with a colon
     else:
         assert parse_vote(text) == ballot

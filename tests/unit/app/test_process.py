@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import os
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ async def test_the_process_ends_at_once_however_it_ends(
 
     monkeypatch.setattr(Access, "load", load)
     monkeypatch.setattr(Process, "run", run)
-    monkeypatch.setattr(module.os, "_exit", codes.append)
+    monkeypatch.setattr(os, "_exit", codes.append)
     await module.main(Settings())
     assert codes == [expected]
     assert ("port in use" in caplog.text) == (error is not None)

@@ -221,11 +221,11 @@ def test_an_error_event() -> None:
 
 async def test_what_is_sent(client: Client, server: Server) -> None:
     api = KubeApi(client)
-    server.answers = [{}] * 3 + [{"items": [1]}] + [{}] * 7
+    server.answers = [{}] * 3 + [{"items": [{"kind": "Pod"}]}] + [{}] * 7
     await api.create_job("ns", {"kind": "Job"})
     await api.get_job("ns", "j")
     await api.patch_job("ns", "j", {"spec": {}})
-    assert await api.list_pods("ns", "uid") == [1]
+    assert await api.list_pods("ns", "uid") == [{"kind": "Pod"}]
     await api.delete_job("ns", "j", "u")
     await api.delete_pod("ns", "p", "u")
     await api.list_job_events("ns", "uid")

@@ -8,7 +8,6 @@ import pytest
 from prometheus_client import REGISTRY
 
 from tests.unit.cluster.objects import LOST, StillClock, workflow
-from tidegate.cluster import events as module
 from tidegate.cluster.events import Teller
 from tidegate.engine.model import Note, NoteKind, Observation
 from tidegate.errors import from_status
@@ -51,7 +50,7 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         naps.append(seconds)
         await real(0)
 
-    monkeypatch.setattr(module.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     return naps
 
 

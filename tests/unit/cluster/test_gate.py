@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from tests.unit.cluster.objects import KEY, StillClock, job, pod, workflow
@@ -25,7 +27,7 @@ def gate_of(view: View, clock: StillClock, **pace: float) -> Gate:
     return Gate(view, clock, Pace(**chosen))  # type: ignore[arg-type]
 
 
-def create_jobs(view: View, count: int, first: int = 1, **more: object) -> None:
+def create_jobs(view: View, count: int, first: int = 1, **more: Any) -> None:
     for number in range(first, first + count):
         attempt = AttemptId(1, "a", number)
         view.job_seen(job(number + 1, attempt=attempt, uid=f"job-{number}", **more))
@@ -57,7 +59,7 @@ def test_jobs_with_a_trouble_of_their_own_do_not(
     view: View, clock: StillClock, trouble: str
 ) -> None:
     gate = gate_of(view, clock, unstarted=3)
-    create_jobs(view, 3, **({"spec": {"suspend": True}} if trouble == "suspended" else {}))
+    create_jobs(view, 3, spec={"suspend": trouble == "suspended"})
     if trouble == "refused":
         for number in (1, 2, 3):
             view.learn_refusal(f"job-{number}", "exceeded quota")

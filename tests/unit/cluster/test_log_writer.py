@@ -157,7 +157,7 @@ async def test_whoever_writes_in_between_is_not_overwritten(logs: FakeLogs) -> N
         logs._put("demo-log", logs.maps["demo-log"])
         return await real(*call)
 
-    logs.tail = meanwhile  # type: ignore[method-assign]
+    logs.tail = meanwhile  # type: ignore[method-assign, assignment]
     twice = status(nodes={"a": node("Succeeded", 2)})
     second = pod("pod-1", AttemptId(1, "a", 2))
     with pytest.raises(Conflict):
@@ -177,7 +177,7 @@ async def test_only_what_changed_is_sent(logs: FakeLogs) -> None:
         sent.append(change)
         await real(namespace, name, change)
 
-    logs.patch = patch  # type: ignore[method-assign]
+    logs.patch = patch  # type: ignore[method-assign, assignment]
     await write(logs, task())
     assert list(sent[0]["data"]) == ["log.md"]
 

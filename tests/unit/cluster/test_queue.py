@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.cluster.objects import StillClock
+from tidegate import metrics
 from tidegate.api.identity import WorkflowKey
-from tidegate.cluster import queue as module
 from tidegate.cluster.queue import Queue
 
 A, B, C = (WorkflowKey("ns", name) for name in "abc")
@@ -180,9 +180,7 @@ async def test_time_before_anybody_took_keys_is_no_waiting(
     queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(
-        module.metrics, "record_queue_wait", lambda _, seconds: waits.append(seconds)
-    )
+    monkeypatch.setattr(metrics, "record_queue_wait", lambda _, seconds: waits.append(seconds))
     queue.add(A)
     queue._waiting[A] = ("calm", float("-inf"))
     queue.begin()

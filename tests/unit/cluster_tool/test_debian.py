@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Apt]:
         there = {Path(program).name: program for program in programs}
         monkeypatch.setattr(debian, "which", there.get)
         monkeypatch.setattr(debian, "run_logged", apt.run)
-        monkeypatch.setattr(debian.os, "geteuid", lambda: 0 if root else 1000)
+        monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000)
         return apt
 
     return make

@@ -18,7 +18,7 @@ BEGIN, END = "<!-- metrics: begin -->\n", "<!-- metrics: end -->\n"
 def declared() -> list[tuple[str, str, Sequence[str], str]]:
     """Every metric with its type, labels and meaning, sorted by name."""
     wrapped = [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]
-    found = [(_name(one), one._type, one._labelnames, one._documentation) for one in wrapped]
+    found = [(_name(one), str(one._type), one._labelnames, one._documentation) for one in wrapped]
     found += [
         (one.name, one.type, one._labelnames, one.documentation)
         for one in gauges.Gauges(lambda: None, dict).describe()

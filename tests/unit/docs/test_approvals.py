@@ -15,7 +15,7 @@ CHOICE = "canary"
 def read(text: str) -> str:
     """What the page calls a vote of this text."""
     ballot = parse_vote(text)
-    if not isinstance(ballot, Ballot) or ballot.by != ballot.by.strip():
+    if not isinstance(ballot, Ballot) or (ballot.by or "") != (ballot.by or "").strip():
         return "none"
     if ballot.decision in REJECTIONS:
         return "rejects"

@@ -130,7 +130,8 @@ def pod(attempt: AttemptId = A1, **fields: Any) -> PodFact:
 
 
 def running_pod(**fields: Any) -> PodFact:
-    return pod(**{"phase": "Running", "main_started_at": at(1), "any_started": True} | fields)
+    known: Json = {"phase": "Running", "main_started_at": at(1), "any_started": True}
+    return pod(**known | fields)
 
 
 def succeeded_pod(finished: float = 5, **fields: Any) -> PodFact:

@@ -1,5 +1,6 @@
 """Strategies for statuses and facts that are valid, but that no history needs to lead to."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -90,7 +91,9 @@ def job_facts(draw: st.DrawFn, attempt: AttemptId) -> JobFact:
 
 @st.composite
 def pod_facts(draw: st.DrawFn, attempt: AttemptId) -> PodFact:
-    make = draw(st.sampled_from([pod, running_pod, succeeded_pod, failed_pod]))
+    make: Callable[..., PodFact] = draw(
+        st.sampled_from([pod, running_pod, succeeded_pod, failed_pod])
+    )
     fields: dict[str, Any] = {
         "attempt": attempt,
         "uid": draw(st.sampled_from(["p1", "p2"])),

@@ -80,6 +80,9 @@ class Ports(Objects):
             raise self.errors.pop(0)
         self.change(status=after.model_dump(mode="json", by_alias=True, exclude_none=True))
 
+    async def reread(self, workflow: WorkflowFact) -> Any:
+        raise AssertionError(f"{workflow.key} was read again")
+
     def tell(
         self, _workflow: WorkflowFact, notes: Sequence[Note], _numbers: Sequence[Observation]
     ) -> None:

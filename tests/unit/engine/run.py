@@ -7,6 +7,7 @@ an event or at ``wake_at``, so a plan that forgets to ask to be woken fails its 
 held against the promises that hold for every plan.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,7 @@ from tidegate.engine.model import End, Note, NoteKind, Observation, Plan, Remove
 from tidegate.engine.plan import plan
 from tidegate.errors import InvalidSpec
 from tidegate.facts.model import (
+    EMPTY,
     NO_POLICY,
     Answer,
     AnswerKind,
@@ -77,9 +79,10 @@ class Run(Objects):
         self.fact = replace(self.fact, annotations={**self.fact.annotations, **added})
         self.look()
 
-    def vote(self, *, look: bool = True, **texts: str) -> None:
+    def vote(self, more: Mapping[str, str] = EMPTY, /, *, look: bool = True, **texts: str) -> None:
         """Annotate: ``run.vote(gate="approved by alice")``."""
-        added = {f"{ANNOTATION_VOTE}{key}": text for key, text in texts.items()}
+        said = {**more, **texts}
+        added = {f"{ANNOTATION_VOTE}{key}": text for key, text in said.items()}
         self.fact = replace(self.fact, annotations={**self.fact.annotations, **added})
         if look:
             self.look()

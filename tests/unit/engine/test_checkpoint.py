@@ -187,7 +187,7 @@ def test_the_same_text_under_another_key_is_another_vote() -> None:
     run = Run(spec(gate(), node("b", "ok")), look=False)
     run.vote(ok="approved by alice")
     assert opened(run)
-    run.vote(**{"ok.2": "approved by alice"})
+    run.vote({"ok.2": "approved by alice"})
     assert run.reason("ok") == ("Succeeded", "Approved")
 
 
@@ -202,7 +202,7 @@ STRAYS = {
 @pytest.mark.parametrize(("key", "why"), rows(STRAYS))
 def test_a_vote_that_nothing_asks_for_is_told_once(key: str, why: str) -> None:
     run = asks()
-    run.vote(**{key: "approved by alice"})
+    run.vote({key: "approved by alice"})
     run.look()
     (told,) = run.told(IGNORED)
     assert why in told
@@ -234,7 +234,7 @@ def test_ever_new_texts_are_remembered_within_bounds() -> None:
 
 def test_so_many_standing_votes_that_they_cannot_be_remembered_keep_it_closed() -> None:
     run = Run(spec(gate()), look=False)
-    run.vote(look=False, **{f"ok.{n}": "approved by alice" for n in range(41)})
+    run.vote({f"ok.{n}": "approved by alice" for n in range(41)}, look=False)
     run.look()
     assert run.reason("ok") == ("Waiting", "TooManyVotes")
     assert "41 votes on it stand there already" in (run.node("ok").message or "")
@@ -249,11 +249,11 @@ def test_so_many_standing_votes_that_they_cannot_be_remembered_keep_it_closed() 
 def test_two_different_users_must_approve() -> None:
     run = asks(minApprovals=2)
     assert "2 approvals are needed" in (run.node("ok").message or "")
-    run.vote(**{"ok.1": "approved by alice"})
-    run.vote(**{"ok.2": "approved by alice: once more"})
+    run.vote({"ok.1": "approved by alice"})
+    run.vote({"ok.2": "approved by alice: once more"})
     assert "adds nothing: alice has approved already" in run.told(IGNORED)[0]
     assert "1 of 2 approvals (alice (not verified))" in (run.node("ok").message or "")
-    run.vote(**{"ok.3": "approved by bob: fine"})
+    run.vote({"ok.3": "approved by bob: fine"})
     assert run.reason("ok") == ("Succeeded", "Approved")
     assert outputs(run)["by"] == "alice, bob"
     assert outputs(run)["comment"] == "fine"
@@ -261,7 +261,7 @@ def test_two_different_users_must_approve() -> None:
 
 def test_all_that_name_nobody_are_one_user() -> None:
     run = asks(minApprovals=2)
-    run.vote(**{"ok.1": "approved", "ok.2": "approved: really"})
+    run.vote({"ok.1": "approved", "ok.2": "approved: really"})
     assert "adds nothing: somebody unnamed has approved already" in run.told(IGNORED)[0]
     assert opened(run)
     run.vote(ok="approved by bob")
@@ -270,7 +270,7 @@ def test_all_that_name_nobody_are_one_user() -> None:
 
 def test_one_rejection_rejects_whatever_came_with_it() -> None:
     run = asks(minApprovals=2)
-    run.vote(**{"ok.1": "approved by alice", "ok.2": "approved by bob", "ok.3": "reject by eve"})
+    run.vote({"ok.1": "approved by alice", "ok.2": "approved by bob", "ok.3": "reject by eve"})
     assert run.reason("ok") == ("Failed", "Rejected")
     assert outputs(run) == {"decision": "rejected", "by": "eve", "comment": ""}
 
@@ -278,10 +278,10 @@ def test_one_rejection_rejects_whatever_came_with_it() -> None:
 def test_there_is_always_room_for_a_rejection() -> None:
     run = asks(minApprovals=20, choices=["one", "two"])
     for number in range(25):
-        run.vote(**{f"ok.{number}": f"{'one' if number % 2 else 'two'} by alice: {number}"})
+        run.vote({f"ok.{number}": f"{'one' if number % 2 else 'two'} by alice: {number}"})
     assert len(run.node("ok").votes) == 20
     assert "comes after 20 others; only a rejection counts now" in run.told(IGNORED)[0]
-    run.vote(**{"ok.no": "rejected by bob"})
+    run.vote({"ok.no": "rejected by bob"})
     assert run.reason("ok") == ("Failed", "Rejected")
     assert run.node("ok").votes[-1].by == "bob"
 
@@ -309,19 +309,19 @@ def test_a_choice_approves_and_is_an_output() -> None:
 
 def test_voters_must_choose_the_same() -> None:
     run = asks(minApprovals=2, choices=["canary", "full"])
-    run.vote(**{"ok.1": "canary by alice", "ok.2": "full by bob"})
+    run.vote({"ok.1": "canary by alice", "ok.2": "full by bob"})
     assert "they differ in decision and must agree" in (run.node("ok").message or "")
-    run.vote(**{"ok.3": "canary by bob: well then"})
+    run.vote({"ok.3": "canary by bob: well then"})
     assert outputs(run)["decision"] == "canary"
 
 
 def test_who_changes_their_mind_and_back_has_said_what_stands_there_last() -> None:
     run = asks(minApprovals=2, choices=["canary", "full"])
     for choice in ("canary", "full", "canary"):
-        run.vote(**{"ok.1": f"{choice} by alice"})
-    run.vote(**{"ok.2": "full by bob"})
+        run.vote({"ok.1": f"{choice} by alice"})
+    run.vote({"ok.2": "full by bob"})
     assert opened(run)
-    run.vote(**{"ok.2": "canary by bob"})
+    run.vote({"ok.2": "canary by bob"})
     assert outputs(run)["decision"] == "canary"
     assert run.told(IGNORED) == []
 
@@ -329,11 +329,11 @@ def test_who_changes_their_mind_and_back_has_said_what_stands_there_last() -> No
 def test_back_and_forth_ends_where_no_more_votes_are_recorded() -> None:
     run = asks(minApprovals=2, choices=["canary", "full"])
     for choice in ["canary", "full"] * 40:
-        run.vote(**{"ok.1": f"{choice} by alice"})
+        run.vote({"ok.1": f"{choice} by alice"})
     assert len(run.node("ok").votes) == 20
     assert len(run.node("ok").seen) <= 64
     assert len(run.told(IGNORED)) <= 44
-    run.vote(**{"ok.2": "rejected by bob"})
+    run.vote({"ok.2": "rejected by bob"})
     assert run.reason("ok") == ("Failed", "Rejected")
 
 
@@ -388,9 +388,9 @@ def test_the_command_holds_what_must_be_given_and_defaults_that_need_no_quoting(
 def test_inputs_must_agree_between_voters() -> None:
     run = asks(inputs=ROWS, minApprovals=2)
     first = "approved by alice\nrows: 1\nto: a"
-    run.vote(**{"ok.1": first, "ok.2": "approved by bob\nrows: 2\nto: a"})
+    run.vote({"ok.1": first, "ok.2": "approved by bob\nrows: 2\nto: a"})
     assert "they differ in rows and must agree" in (run.node("ok").message or "")
-    run.vote(**{"ok.2": "approved by bob\nrows: 1\nto: a"})
+    run.vote({"ok.2": "approved by bob\nrows: 1\nto: a"})
     assert run.reason("ok") == ("Succeeded", "Approved")
 
 
@@ -455,14 +455,14 @@ def test_an_event_has_the_command_whole_or_says_where_it_stands(fields: Any) -> 
 
 def test_the_command_takes_a_key_that_is_free() -> None:
     run = Run(spec(gate()), look=False)
-    run.vote(ok="old", **{"ok.1": "old"})
+    run.vote({"ok.1": "old"}, ok="old")
     assert "checkpoint.tidegate.dev/ok.2=approved@" in (run.node("ok").message or "")
 
 
 def test_several_voters_get_a_tag_each() -> None:
     run = asks(minApprovals=2)
     assert "checkpoint.tidegate.dev/ok.1=approved@" in (run.node("ok").message or "")
-    run.vote(**{"ok.1": "approved by alice"})
+    run.vote({"ok.1": "approved by alice"})
     assert "checkpoint.tidegate.dev/ok.2=approved@" in (run.node("ok").message or "")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.engine.builders import at, node, rows, spec
+from tests.unit.engine.builders import Json, at, node, rows, spec
 from tests.unit.engine.run import Run
 from tests.unit.engine.test_checkpoint import IGNORED, gate, opened
 from tidegate.api.status import NodePhase, NodeStatus, Phase, Vote, WorkflowStatus
@@ -264,9 +264,9 @@ def test_asked_again_the_former_vote_does_not_count_and_the_code_is_another() ->
     run.ask(rerun="from=ok")
     assert opened(run)
     assert run.node("ok").code != code
-    run.vote(**{"ok.2": f"approved@{code} by alice"})
+    run.vote({"ok.2": f"approved@{code} by alice"})
     assert "names another opening" in run.told(IGNORED)[-1]
-    run.vote(**{"ok.2": "approved by alice"})
+    run.vote({"ok.2": "approved by alice"})
     assert run.reason("ok") == ("Succeeded", "Approved")
 
 
@@ -279,7 +279,7 @@ def test_a_rejected_checkpoint_is_asked_again() -> None:
 
 # --- admission policies --------------------------------------------------------------------------
 
-NEEDY = {
+NEEDY: Json = {
     "approvers": {"approvers": {"groups": ["dba"]}},
     "forbidAuthors": {"forbidAuthors": True},
 }
@@ -323,7 +323,7 @@ def test_policies_that_are_seconds_old_are_waited_for() -> None:
 
 def test_changed_policies_open_it_anew_and_what_was_voted_is_void() -> None:
     run = under(IN_FORCE, minApprovals=2, timeout="1h", **NEEDY["approvers"])
-    run.vote(**{"ok.1": "approved by alice"})
+    run.vote({"ok.1": "approved by alice"})
     code = run.node("ok").code
     run.advance(60)
     change(run, replace(IN_FORCE, fingerprint="print-2"))
@@ -331,7 +331,7 @@ def test_changed_policies_open_it_anew_and_what_was_voted_is_void() -> None:
     assert run.node("ok").votes == ()
     assert run.node("ok").opened_at == at(60)
     assert run.node("ok").code != code
-    run.vote(**{"ok.2": "approved by bob"})
+    run.vote({"ok.2": "approved by bob"})
     assert opened(run)
     assert run.told(IGNORED) == []
 
@@ -361,9 +361,9 @@ def test_suspended_what_was_asked_is_asked_anew_and_what_was_not_waits() -> None
 
 def test_without_need_it_asks_all_the_same_and_votes_are_not_verified() -> None:
     run = under(ALTERED, minApprovals=2)
-    run.vote(**{"ok.1": "approved by alice"})
+    run.vote({"ok.1": "approved by alice"})
     change(run, IN_FORCE)
-    run.vote(**{"ok.2": "approved by bob"})
+    run.vote({"ok.2": "approved by bob"})
     assert [vote.verified for vote in run.node("ok").votes] == [False, False]
 
 
@@ -459,7 +459,7 @@ def test_a_question_is_harmless_in_every_message() -> None:
 def test_what_decided_checkpoints_keep_shrinks_and_open_ones_keep_what_they_need() -> None:
     run = Run(spec(gate("one", minApprovals=20), gate("two", minApprovals=20)))
     for name in ("one", "two"):
-        run.vote(**{f"{name}.{n}": f"approved by user-{n}: {'x' * 900}" for n in range(19)})
+        run.vote({f"{name}.{n}": f"approved by user-{n}: {'x' * 900}" for n in range(19)})
     run.vote(one=f"approved by user-20: {'x' * 900}")
     assert run.reason("one") == ("Succeeded", "Approved")
     limit = size(run.status) - 1000

@@ -48,9 +48,9 @@ def take(run: Run, step: Any, number: int) -> None:
     """One step; what is asked for again has another number."""
     match step:
         case ("vote", key, text):
-            run.vote(**{key: text.replace("{code}", run.node("ok").code or "none0")})
+            run.vote({key: text.replace("{code}", run.node("ok").code or "none0")})
         case ("votes", one, other):
-            run.vote(**{"ok.1": one, "ok.2": other})
+            run.vote({"ok.1": one, "ok.2": other})
         case ("unvote", key):
             if f"checkpoint.tidegate.dev/{key}" in run.fact.annotations:
                 run.unvote(key)
@@ -79,7 +79,7 @@ def is_same_decision(one: NodeStatus, other: NodeStatus) -> bool:
     return all(getattr(one, field) == getattr(other, field) for field in fields)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(CHECKPOINTS, STEPS)
 def test_one_decision_of_votes_that_came_after_the_opening(checkpoint: Any, steps: Any) -> None:
     run = Run(spec(node("ok", checkpoint=checkpoint), node("b", "ok")))
@@ -106,7 +106,7 @@ def test_one_decision_of_votes_that_came_after_the_opening(checkpoint: Any, step
         assert len(after.votes) <= 20
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(CHECKPOINTS, STEPS)
 def test_a_restart_changes_nothing(checkpoint: Any, steps: Any) -> None:
     """The plan is made of status and facts: what a new process sees is what the old one saw."""

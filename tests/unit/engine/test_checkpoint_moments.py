@@ -25,9 +25,9 @@ def test_what_opens_under_policies_that_are_seconds_old_has_no_verified_votes() 
 
 def test_once_the_policies_are_gone_votes_are_no_longer_verified() -> None:
     run = under(IN_FORCE, minApprovals=2)
-    run.vote(**{"ok.1": "approved by alice"})
+    run.vote({"ok.1": "approved by alice"})
     change(run, ALTERED)
-    run.vote(**{"ok.2": "approved by bob"})
+    run.vote({"ok.2": "approved by bob"})
     assert [vote.verified for vote in run.node("ok").votes] == [True, False]
 
 

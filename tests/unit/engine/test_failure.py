@@ -34,6 +34,11 @@ def refused_pod(words: str) -> Story:
     return lambda run: run.tell("a", refusal=words)
 
 
+def webhook_is_down(run: Run) -> None:
+    refused_pod("failed calling webhook: timeout")(run)
+    run.advance(600)
+
+
 def refused_job(kind: AnswerKind, words: str) -> Story:
     def story(run: Run) -> None:
         run.answer("a", kind, words)
@@ -81,7 +86,7 @@ REASONS: dict[str, tuple[Story, Json, str, str]] = {
         lambda run: run.tell_pod("a", blocked="InvalidImageName: no"), {}, "StartTimeout",
         NOT_AGAIN),
     "StartTimeout for a webhook that is down is not retried": (
-        lambda run: (refused_pod("failed calling webhook: timeout")(run), run.advance(600)), {},
+        webhook_is_down, {},
         "StartTimeout", NOT_AGAIN),
     "Disrupted by an eviction is retried uncounted": (
         lambda run: run.pod_is_evicted("a"), {}, "Disrupted", UNCOUNTED),

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 from tests.unit.engine.builders import PATIENT, node, spec
 from tests.unit.engine.run import Run
@@ -9,7 +10,7 @@ from tidegate.facts.model import AnswerKind
 STANDBY = {"name": "s", "retry": PATIENT}
 
 
-def story(**fields: object) -> Run:
+def story(**fields: Any) -> Run:
     return Run(spec(node("a", fallback="s", **fields), node("b", "a"), standbys="s"))
 
 

@@ -15,7 +15,7 @@ from tests.unit.engine.builders import (
     spec,
 )
 from tests.unit.engine.run import Run
-from tidegate.api.status import Ending, NodePhase, NodeStatus, WorkflowStatus
+from tidegate.api.status import Ending, NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.engine.handlers import DEFAULT_TIMEOUT, errors_json, failed_nodes
 from tidegate.engine.model import NoteKind
 
@@ -93,7 +93,7 @@ def test_a_failing_handler_spoils_a_success() -> None:
     run.pod_succeeds("x2")
     assert run.result == ("Failed", "ExitHandlerFailed")
     assert run.status.outcome is not None
-    assert run.status.outcome.phase == "Succeeded"
+    assert run.status.outcome.phase is Phase.SUCCEEDED
     assert "x1: exit code 9" in str(run.status.message)
 
 

@@ -1,5 +1,7 @@
 """What happens while no run is on."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.engine.builders import at, node, rows, spec
@@ -9,7 +11,7 @@ from tidegate.engine.model import NoteKind
 A = spec(node("a"))
 
 
-def ended(phase: str = "Succeeded", **fields: object) -> Run:
+def ended(phase: str = "Succeeded", **fields: Any) -> Run:
     run = Run(spec(node("a"), **fields))
     run.advance(60)
     if phase == "Succeeded":
@@ -160,7 +162,7 @@ SAME = rows({
 
 
 @pytest.mark.parametrize("fields", CHANGED)
-def test_on_change_a_changed_definition_starts_a_run_of_everything(fields: dict) -> None:
+def test_on_change_a_changed_definition_starts_a_run_of_everything(fields: Any) -> None:
     run = ended(rerunPolicy="OnChange")
     run.edit(**fields)
     assert (run.status.run, run.result[0]) == (2, "Running")
@@ -168,7 +170,7 @@ def test_on_change_a_changed_definition_starts_a_run_of_everything(fields: dict)
 
 
 @pytest.mark.parametrize("fields", SAME)
-def test_on_change_nothing_else_starts_a_run(fields: dict) -> None:
+def test_on_change_nothing_else_starts_a_run(fields: Any) -> None:
     run = ended(rerunPolicy="OnChange")
     run.edit(**fields)
     assert (run.status.run, run.result[0]) == (1, "Succeeded")
@@ -204,7 +206,7 @@ def ready(run: Run) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("fields", CHANGED)
-def test_by_default_a_change_only_shows_in_ready(fields: dict) -> None:
+def test_by_default_a_change_only_shows_in_ready(fields: Any) -> None:
     run = ended()
     run.edit(**fields)
     assert (run.status.run, run.result) == (1, ("Succeeded", "NodesSucceeded"))
@@ -215,7 +217,7 @@ def test_by_default_a_change_only_shows_in_ready(fields: dict) -> None:
 
 
 @pytest.mark.parametrize("fields", SAME)
-def test_what_changes_nothing_does_not_show(fields: dict) -> None:
+def test_what_changes_nothing_does_not_show(fields: Any) -> None:
     run = ended("Failed")
     run.edit(**fields)
     assert ready(run)[:2] == ("False", "NodeFailed")

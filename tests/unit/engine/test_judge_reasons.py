@@ -1,6 +1,7 @@
 """The reason of an attempt that failed, in one word and in words for people."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def blocked(why: str) -> PodFact:
     )
 
 
-def failure_of(container: ContainerEnd, **fields: object) -> PodFact:
+def failure_of(container: ContainerEnd, **fields: Any) -> PodFact:
     return replace(failed_pod(), failed=container, **fields)
 
 

@@ -1,12 +1,14 @@
 """Pods that can't be confirmed stopped: who waits for them, and what ends without them."""
 
+from typing import Any
+
 import pytest
 
 from tests.unit.engine.builders import PATIENT, at, node, rows, spec
 from tests.unit.engine.run import Run
 
 
-def stuck(**fields: object) -> Run:
+def stuck(**fields: Any) -> Run:
     run = Run(spec(node("a", retry=PATIENT), **fields))
     run.pod_runs("a")
     run.tell_pod("a", deletion_at=at(30), node_name="worker-7")

@@ -13,9 +13,10 @@ from tests.unit.engine.run import Run
 from tidegate.api.task import Task
 from tidegate.constants import MAX_RUN_OUTPUT_BYTES
 from tidegate.engine.outputs import Outputs, Rejected, outputs_of, read_outputs
+from tidegate.engine.reasons import Reason
 from tidegate.facts.model import EMPTY, JobEnd
 
-ROWS = {"outputs": [{"name": "rows"}]}
+ROWS: dict[str, Any] = {"outputs": [{"name": "rows"}]}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=9)
     | st.floats(allow_nan=False, allow_infinity=False),
@@ -105,11 +106,8 @@ def test_declared_outputs() -> None:
     assert read('{"rows": 1}', outputs=declared) == Outputs('{"rows":1,"kind":null}')
     assert read('{"rows": 1, "kind": 2}', outputs=declared) == Outputs('{"rows":1,"kind":2}')
     missing = read('{"row": 1}', outputs=declared)
-    assert missing == Rejected(
-        missing.reason,  # type: ignore[union-attr]
-        "no output rows, which is declared without a default; it wrote row",
-    )
-    assert str(missing.reason) == "InvalidOutput"  # type: ignore[union-attr]
+    told = "no output rows, which is declared without a default; it wrote row"
+    assert missing == Rejected(Reason.INVALID_OUTPUT, told)
     nothing = read("", outputs=declared)
     assert isinstance(nothing, Rejected)
     assert nothing.message.endswith("it wrote none")

@@ -18,9 +18,7 @@ from tidegate.facts.model import AnswerKind, Facts
 
 FACTS = [workflow_fact(one) for one in odd.SPECS]
 WORKFLOWS = [validate(fact) for fact in FACTS]
-thorough = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
+thorough = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 
 @thorough
@@ -88,7 +86,7 @@ def step(run: Run, kind: str, pick: int) -> None:
 
 
 @pytest.mark.parametrize("which", range(3))
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 @given(steps=st.lists(st.tuples(st.sampled_from(STEPS[:9]) | st.sampled_from(STEPS),
                                 st.integers(0, 5)), max_size=25))  # fmt: skip
 def test_every_story_comes_to_an_end(which: int, steps: list[tuple[str, int]]) -> None:

@@ -4,7 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.engine.builders import A1, NOON, PATIENT, at, context, node, rows, spec, workflow
+from tests.unit.engine.builders import (
+    A1,
+    NOON,
+    PATIENT,
+    Json,
+    at,
+    context,
+    node,
+    rows,
+    spec,
+    workflow,
+)
 from tests.unit.engine.run import Run
 from tidegate.api.identity import AttemptId
 from tidegate.engine.plan import plan
@@ -86,7 +97,7 @@ def test_suspending_is_a_condition() -> None:
 # --- restarts: status and what exists give the next step
 
 
-def killed_before_its_record(given: dict, **fields: object) -> Run:
+def killed_before_its_record(given: Json, **fields: object) -> Run:
     """The operator created a1's Job and was killed before it recorded that."""
     run = Run(given, look=False)
     run.answer("a", AnswerKind.LATER)

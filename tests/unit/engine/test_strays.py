@@ -102,7 +102,7 @@ def test_a_job_of_a_node_that_is_no_more_is_a_stray() -> None:
         "one that is being deleted: nothing": ({"deleting": True}, None),
     }),
 )  # fmt: skip
-def test_how_a_stray_job_is_stopped(fields: dict, mode: EndMode | None) -> None:
+def test_how_a_stray_job_is_stopped(fields: Any, mode: EndMode | None) -> None:
     run = Run(spec(node("a")))
     run.stops_at_once = False
     run.pod_succeeds("a")

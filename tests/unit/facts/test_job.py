@@ -103,7 +103,7 @@ def test_the_clock_of_a_suspended_job_stands(
     assert fact(status, spec={"suspend": suspend}).started_at == expected
 
 
-DEADLINE = {"reason": "DeadlineExceeded", "message": "too long"}
+DEADLINE: dict[str, Any] = {"reason": "DeadlineExceeded", "message": "too long"}
 ENDS: dict[str, tuple[dict[str, Any], JobEnd | None]] = {
     "nothing yet": ({"active": 1}, None),
     "false conditions tell nothing": (

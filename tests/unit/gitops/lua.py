@@ -1,7 +1,5 @@
 """Lua scripts as Argo CD runs them: Lua 5.1 with the base and table libraries and two of os."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lupa import lua51

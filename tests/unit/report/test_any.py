@@ -8,7 +8,7 @@ from tests.unit.report.reading import complaints
 from tidegate.report.markdown import MIN_BYTES, render
 from tidegate.report.model import Report
 
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PATIENT = settings(suppress_health_check=[HealthCheck.too_slow])
 """Statuses are large, and machines may be busy."""
 
 

@@ -60,7 +60,8 @@ def test_code_shows_the_text_itself(text: str) -> None:
     if not shown or "`" * 9 in shown:
         return
     (paragraph,) = [t for t in MARKDOWN.parse(f"x {code(text, 9999)} y") if t.type == "inline"]
-    before, span, after = paragraph.children or ()
+    assert paragraph.children
+    before, span, after = paragraph.children
     assert (before.content, span.content, after.content) == ("x ", shown, " y")
 
 
