@@ -94,7 +94,6 @@ def flow(texts: list[str], told: list[str], message: str) -> dict[str, Any]:
 
 @settings(
     max_examples=3,
-    deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
     print_blob=True,
