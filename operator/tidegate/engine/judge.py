@@ -4,36 +4,17 @@ The verdict comes from a pod only if the pod ended by itself; a killed pod lies 
 exits 0 on SIGTERM leaves it Succeeded), so then the Job's own record decides.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from tidegate.api.status import JobRef
 from tidegate.constants import MAIN_CONTAINER
-from tidegate.engine.reasons import NOT_COUNTED, Reason
-from tidegate.facts.model import AttemptFact, ContainerEnd, Existence, JobEnd, JobFact, PodFact
+from tidegate.engine import cause
+from tidegate.engine.reasons import Reason
+from tidegate.facts.model import AttemptFact, Existence, JobFact, PodFact
 
 NODE_LOST_AFTER = timedelta(minutes=2)
 """A pod still there so long after its deletionTimestamp can't be confirmed stopped."""
-
-_MAY_HEAL = ("Unschedulable", "SchedulingGated", "ErrImagePull", "ImagePullBackOff")
-_LOST_TRACK = ("ContainerStatusUnknown", "Unknown")
-"""Reasons of containers whose end nobody saw: the kubelet or its machine was restarted."""
-_KILLED = (137, 143)
-"""Exit codes of a program that SIGKILL or SIGTERM ended: they tell of the kill, not of it."""
-_EXIT_CODE = re.compile(r"Container (\S+) for pod \S+ failed with exit code (\d+)")
-"""Words of the Job controller for a rule of the podFailurePolicy that looks at exit codes."""
-
-
-class _Cause(NamedTuple):
-    """Why an attempt failed."""
-
-    reason: str
-    message: str = ""
-    exit_code: int | None = None
-    container: str = MAIN_CONTAINER
-    may_heal: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,58 +235,22 @@ def _start(pod: PodFact | None, job: JobFact | None) -> datetime | None:
     return job.started_at if job is not None else None
 
 
-def _failed(cause: _Cause, started_at: datetime | None, finished_at: datetime | None) -> Verdict:
+def _failed(why: cause.Cause, started_at: datetime | None, finished_at: datetime | None) -> Verdict:
     return Verdict(
         False,
-        cause.reason,
-        cause.message,
-        cause.exit_code,
+        why.reason,
+        why.message,
+        why.exit_code,
         started_at=started_at,
         finished_at=finished_at,
-        container=cause.container,
-        may_heal=cause.may_heal,
+        container=why.container,
+        may_heal=why.may_heal,
     )
 
 
 def _from_pod(pod: PodFact) -> Verdict:
     """The verdict of a pod that failed by itself."""
-    return _failed(_pod_failure(pod), _start(pod, None), pod.finished_at or pod.created_at)
-
-
-def _pod_failure(pod: PodFact) -> _Cause:
-    if pod.reason == "DeadlineExceeded":
-        if pod.main_started_at is not None:
-            return _Cause(Reason.TIMEOUT, "its timeout was over")
-        return _start_timeout("its timeout was over before it ran", pod.blocked)
-    if pod.reason and (pod.failed is None or not pod.any_started):
-        return _Cause(Reason.DISRUPTED, f"{pod.reason}: {pod.message}".rstrip(": "))
-    if pod.failed is None:
-        return _Cause(Reason.UNKNOWN, "the pod failed without telling why")
-    if pod.failed.reason in _LOST_TRACK:
-        return _Cause(Reason.DISRUPTED, "its node lost track of the container")
-    return _container_failure(pod.failed, pod)
-
-
-def _container_failure(failed: ContainerEnd, pod: PodFact) -> _Cause:
-    where = "" if failed.name == MAIN_CONTAINER else f" in container {failed.name}"
-    rest = f"; still running then: {', '.join(pod.helpers_running)}" if pod.helpers_running else ""
-    if failed.reason == "OOMKilled":
-        message = f"{where}{rest}".strip(" ;")
-        return _Cause(Reason.OOM_KILLED, message, failed.exit_code, failed.name)
-    told = [word for word in (failed.reason, failed.message) if word not in ("", "Error")]
-    details = f" ({': '.join(told)})" if told else ""
-    message = f"exit code {failed.exit_code}{where}{details}{rest}"
-    return _Cause(Reason.EXIT_CODE, message, failed.exit_code, failed.name)
-
-
-def _start_timeout(words: str, why: str | None) -> _Cause:
-    told = f"{words} ({why})" if why else words
-    return _Cause(Reason.START_TIMEOUT, told, may_heal=may_heal(why or ""))
-
-
-def may_heal(why: str) -> bool:
-    """Whether what keeps a pod from starting may pass: no room, a registry, or nothing is told."""
-    return not why or why.startswith(_MAY_HEAL)
+    return _failed(cause.of_pod(pod), _start(pod, None), pod.finished_at or pod.created_at)
 
 
 def _from_job(fact: AttemptFact, job: JobFact) -> Verdict:
@@ -313,40 +258,7 @@ def _from_job(fact: AttemptFact, job: JobFact) -> Verdict:
     if job.end is None:
         return Verdict(False, Reason.UNKNOWN)
     pod = fact.pods[-1] if fact.pods else fact.last_pod
-    return _failed(_job_failure(fact, job, job.end, pod), _start(pod, job), job.end.at)
-
-
-def _job_failure(fact: AttemptFact, job: JobFact, end: JobEnd, pod: PodFact | None) -> _Cause:
-    if fact.disrupted or "DisruptionTarget" in end.message or (pod and pod.disruption is not None):
-        words = pod.disruption if pod is not None and pod.disruption else "its pod was evicted"
-        return _Cause(Reason.DISRUPTED, words)
-    if end.reason == "DeadlineExceeded":
-        return _job_deadline(fact, job, pod)
-    told = _EXIT_CODE.search(end.message)
-    if told is not None:
-        where = "" if told[1] == MAIN_CONTAINER else f" in container {told[1]}"
-        code, words = int(told[2]), f"exit code {told[2]}{where}"
-        if pod is not None and pod.deletion_at is not None:
-            if code in _KILLED:
-                message = f"its pod was deleted by somebody ({words})"
-                return _Cause(Reason.LOST, message, code, told[1])
-            words = f"{words} after its pod was deleted"
-        return _Cause(Reason.EXIT_CODE, words, code, told[1])
-    if pod is not None and pod.failed is not None and pod.deletion_at is None:
-        return _container_failure(pod.failed, pod)
-    if end.reason == "BackoffLimitExceeded":
-        return _Cause(Reason.LOST, "its pod was deleted before it told how it ended")
-    return _Cause(Reason.UNKNOWN, f"{end.reason}: {end.message}".rstrip(": "))
-
-
-def _job_deadline(fact: AttemptFact, job: JobFact, pod: PodFact | None) -> _Cause:
-    if pod is None and fact.refusal and "exceeded quota" in fact.refusal:
-        return _Cause(NOT_COUNTED, fact.refusal)
-    if pod is None and job.failed == 0:
-        return _start_timeout("it didn't get a pod in time", fact.refusal)
-    if pod is not None and pod.main_started_at is None:
-        return _start_timeout("it didn't start in time", pod.blocked)
-    return _Cause(Reason.TIMEOUT, "its timeout was over")
+    return _failed(cause.of_job(fact, job, job.end, pod), _start(pod, job), job.end.at)
 
 
 def _gone(fact: AttemptFact, ref: JobRef) -> Verdict:

@@ -6,8 +6,9 @@ from datetime import datetime
 from tidegate.api.status import NodePhase, NodeStatus
 from tidegate.api.task import Task
 from tidegate.engine import messages
+from tidegate.engine.cause import may_heal
 from tidegate.engine.context import Context
-from tidegate.engine.judge import NODE_LOST_AFTER, Live, may_heal
+from tidegate.engine.judge import NODE_LOST_AFTER, Live
 from tidegate.engine.node import ending, update
 from tidegate.engine.reasons import Reason
 from tidegate.engine.step import NodeStep, Role
