@@ -1,6 +1,6 @@
 """The real reconcile loop and ports over an API server in memory, with a kubelet of sorts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from tidegate.cluster.book import Book
 from tidegate.cluster.gate import Gate
 from tidegate.cluster.hands import Hands
 from tidegate.cluster.ports import Recorder
-from tidegate.cluster.view import View
+from tidegate.cluster.view import Listing, View, Wake
 from tidegate.errors import ApiError
 from tidegate.facts.job import job_fact
 from tidegate.reconcile import Reconciler, World
@@ -159,13 +159,19 @@ class Cluster:
     def _tell(self) -> None:
         """The watches, without lag."""
         view, api = self.view, self.api
-        token = view.token()
-        for workflow_raw in tuple(api.workflows.values()):
-            view.workflow_seen(workflow_raw)
-        for job_raw in tuple(api.jobs.values()):
-            view.job_seen(job_raw)
-        for pod_raw in tuple(api.pods):
-            view.pod_seen(pod_raw)
-        view.workflows_settled(token, {raw["metadata"]["uid"] for raw in api.workflows.values()})
-        view.jobs_settled(token, {raw["metadata"]["uid"] for raw in api.jobs.values()})
-        view.pods_settled(token, {raw["metadata"]["uid"] for raw in api.pods})
+        _list(view, view.workflow_seen, view.workflows_settled, api.workflows.values())
+        _list(view, view.job_seen, view.jobs_settled, api.jobs.values())
+        _list(view, view.pod_seen, view.pods_settled, api.pods)
+
+
+def _list(
+    view: View,
+    seen: Callable[[Any], list[Wake]],
+    settled: Callable[[Listing], list[Wake]],
+    items: Iterable[Any],
+) -> None:
+    token, uids = view.token(), set[str]()
+    for raw in tuple(items):
+        uids.add(raw["metadata"]["uid"])
+        seen(raw)
+    settled(Listing(token, uids))

@@ -9,6 +9,7 @@ from tests.fault.harness import Cluster
 from tests.unit.cluster.objects import KEY, LOST, UID, workflow
 from tidegate.api.identity import AttemptId, job_name
 from tidegate.api.status import NodePhase, Phase
+from tidegate.cluster.view import Listing
 from tidegate.errors import ServerFault, Throttled, from_status
 
 FAULTS: dict[str, Any] = {
@@ -151,6 +152,6 @@ async def test_a_workflow_that_is_deleted_meanwhile_is_let_go() -> None:
     cluster.api.workflows.clear()
     for _ in range(3):
         await cluster.one_pass()
-        cluster.view.workflows_settled(cluster.view.token(), ())
+        cluster.view.workflows_settled(Listing(cluster.view.token()))
     cluster.api.workflows[KEY.name] = workflow(500, uid="wf-2")
     assert cluster.view.workflow(KEY) is None

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import traceback
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -25,7 +25,7 @@ from tidegate.cluster.gate import Gate
 from tidegate.cluster.hands import Hands
 from tidegate.cluster.log_writer import Writer
 from tidegate.cluster.recorder import Recorder
-from tidegate.cluster.view import Podless, View, Wake
+from tidegate.cluster.view import Listing, Podless, View, Wake
 from tidegate.engine.model import Note, Observation, Plan
 from tidegate.errors import ApiError
 from tidegate.facts.event import refusal
@@ -46,7 +46,7 @@ class Sink:
     view: View
     seen_: Callable[[Raw], list[Wake]]
     gone_: Callable[[Raw], list[Wake]]
-    settled_: Callable[[int, Collection[str], str | None, int], list[Wake]]
+    settled_: Callable[[Listing], list[Wake]]
     wake: Callable[[Wake], None]
     after_list: Callable[[], None]
 
@@ -59,7 +59,7 @@ class Sink:
     def listed(self, token: int, items: Sequence[Raw], version: int) -> None:
         wakes = [wake for raw in items for wake in self.seen_(raw)]
         listed = {raw["metadata"]["uid"] for raw in items}
-        self._pass_on(wakes + self.settled_(token, listed, None, version))
+        self._pass_on(wakes + self.settled_(Listing(token, listed, version=version)))
         self.after_list()
 
     def token(self) -> int:

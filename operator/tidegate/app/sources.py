@@ -9,7 +9,7 @@ from typing import Self
 from tidegate import constants as c
 from tidegate.cluster.api import path_of
 from tidegate.cluster.client import Client
-from tidegate.cluster.memory import Wake
+from tidegate.cluster.memory import Listing, Wake
 from tidegate.cluster.ports import Raw
 from tidegate.cluster.reflector import HttpTransport, Lister, Reflector
 from tidegate.cluster.view import View
@@ -27,7 +27,7 @@ class _Entrance:
 
     seen: Callable[[Raw], list[Wake]]
     gone: Callable[[Raw], list[Wake]]
-    settled: Callable[[int, Collection[str], str | None, int], list[Wake]]
+    settled: Callable[[Listing], list[Wake]]
     token: Callable[[], int]
 
 

@@ -94,6 +94,29 @@ def version_number(version: str) -> int:
     return int(version) if version.isdecimal() else 0
 
 
+class Listing(NamedTuple):
+    """A whole quorum list, of which every object was handed on already."""
+
+    token: int
+    """``View.token()`` before it left."""
+    uids: Collection[str] = ()
+    """Of all that it named."""
+    namespace: str | None = None
+    """Where it looked; None for the whole cluster."""
+    version: int = -1
+    """Its resourceVersion."""
+
+    def lacks(self, uid: str, namespace: str, touched: int, version: int) -> bool:
+        """Whether the object is gone: not named, and all that is known of it is older.
+
+        It is older if nothing told of it since the list began, or if the list is of a later
+        version than the one that is known: the answer to a creation may overtake a slow list.
+        """
+        in_scope = self.namespace in (None, namespace)
+        older = touched <= self.token or version <= self.version
+        return in_scope and uid not in self.uids and older
+
+
 class Memory:
     """Rows, Jobs and pods, and the links between them."""
 

@@ -8,14 +8,14 @@ differs from what was shipped.
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from tidegate.cluster.client import Client, Request
 from tidegate.cluster.guard import patiently
-from tidegate.cluster.memory import Wake
+from tidegate.cluster.memory import Listing, Wake
 from tidegate.cluster.ports import Clock, Raw
 from tidegate.cluster.reflector import HttpTransport, Lister, Reflector
 from tidegate.errors import ApiError, NotFound, TryAgain
@@ -151,13 +151,10 @@ class Place:
         self.standing = None
         return self._policies.note()
 
-    def settled(
-        self, token: int, listed: Collection[str], namespace: str | None, version: int
-    ) -> list[Wake]:
+    def settled(self, listing: Listing) -> list[Wake]:
         """A list was completed: it has one object or none."""
-        del token, namespace, version
         self.known, self._refusal = True, ""
-        if not listed:
+        if not listing.uids:
             self.standing = None
         return self._policies.note()
 

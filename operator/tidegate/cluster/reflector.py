@@ -9,14 +9,14 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tidegate import metrics
 from tidegate.cluster.client import Client, Request, error_of_event
 from tidegate.cluster.guard import patiently
-from tidegate.cluster.memory import Wake, version_number
+from tidegate.cluster.memory import Listing, Wake, version_number
 from tidegate.cluster.ports import Raw
 from tidegate.errors import ApiError, Forbidden, NotFound, TryAgain
 
@@ -52,10 +52,8 @@ class Sink(Protocol):
     def gone(self, raw: Raw) -> list[Wake]:
         """It was deleted."""
 
-    def settled(
-        self, token: int, listed: Collection[str], namespace: str | None, version: int
-    ) -> list[Wake]:
-        """A list of this ``version``, which began at ``token``, named only ``listed``."""
+    def settled(self, listing: Listing) -> list[Wake]:
+        """All objects of a list were seen."""
 
     def token(self) -> int:
         """The present moment."""
@@ -138,7 +136,8 @@ class Lister:
                 break
             query = query | {"continue": metadata["continue"]}
         version = str(metadata["resourceVersion"])
-        self.take(self._sink.settled(token, listed, self.namespace, version_number(version)))
+        listing = Listing(token, listed, self.namespace, version_number(version))
+        self.take(self._sink.settled(listing))
         self.listed_since, self.heard_at = began, time.monotonic()
         return version
 

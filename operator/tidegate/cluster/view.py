@@ -14,6 +14,7 @@ from tidegate.api.identity import AttemptId, WorkflowKey, job_name
 from tidegate.cluster import ports, rows
 from tidegate.cluster.memory import (
     JobEntry,
+    Listing,
     Memory,
     Observer,
     PodEntry,
@@ -30,7 +31,7 @@ from tidegate.facts.pod import pod_fact
 from tidegate.facts.raw import Raw, workflow_key
 from tidegate.facts.workflow import workflow_fact
 
-__all__ = ["Podless", "View", "Wake"]
+__all__ = ["Listing", "Podless", "View", "Wake"]
 
 
 class Podless(NamedTuple):
@@ -148,20 +149,11 @@ class View:
         row = self._memory.rows.get(uid)
         return self._memory.drop_workflow(row) if row else []
 
-    def workflows_settled(
-        self,
-        token: int,
-        listed: Collection[str],
-        namespace: str | None = None,
-        version: int = -1,
-    ) -> list[Wake]:
-        """What a list that began at ``token`` did not name is gone, unless it is newer."""
+    def workflows_settled(self, listing: Listing) -> list[Wake]:
+        """All Workflows of a list were seen: others are gone, unless they are newer."""
         wakes: list[Wake] = []
-        for uid in tuple(self._memory.uids.values()):
-            row = self._memory.rows[uid]
-            in_scope = namespace in (None, row.key.namespace)
-            older = _is_older(row.touched, version_number(row.version), token, version)
-            if in_scope and uid not in listed and older:
+        for row in tuple(self.rows()):
+            if listing.lacks(row.uid, row.key.namespace, row.touched, version_number(row.version)):
                 wakes += self._memory.drop_workflow(row)
         return wakes
 
@@ -205,19 +197,12 @@ class View:
             self._memory.dead.add(uid)
         return wakes + self._memory.drop_job(uid, proven=proven)
 
-    def jobs_settled(
-        self,
-        token: int,
-        listed: Collection[str],
-        namespace: str | None = None,
-        version: int = -1,
-    ) -> list[Wake]:
-        """What a list that began at ``token`` did not name is gone, unless it is newer."""
+    def jobs_settled(self, listing: Listing) -> list[Wake]:
+        """All Jobs of a list were seen: others are gone, unless they are newer."""
         wakes: list[Wake] = []
         for uid, entry in tuple(self._memory.jobs.items()):
-            in_scope = entry.present and namespace in (None, entry.row.key.namespace)
-            older = _is_older(entry.touched, entry.version, token, version)
-            if in_scope and uid not in listed and older:
+            lacks = listing.lacks(uid, entry.row.key.namespace, entry.touched, entry.version)
+            if entry.present and lacks:
                 wakes += self._memory.drop_job(uid)
         return wakes
 
@@ -273,19 +258,11 @@ class View:
         self._memory.dead.add(uid)
         return wakes + self._memory.drop_pod(uid)
 
-    def pods_settled(
-        self,
-        token: int,
-        listed: Collection[str],
-        namespace: str | None = None,
-        version: int = -1,
-    ) -> list[Wake]:
-        """What a list that began at ``token`` did not name is gone, unless it is newer."""
+    def pods_settled(self, listing: Listing) -> list[Wake]:
+        """All pods of a list were seen: others are gone, unless they are newer."""
         wakes: list[Wake] = []
         for uid, entry in tuple(self._memory.pods.items()):
-            in_scope = namespace in (None, entry.namespace)
-            older = _is_older(entry.touched, entry.version, token, version)
-            if in_scope and uid not in listed and older:
+            if listing.lacks(uid, entry.namespace, entry.touched, entry.version):
                 wakes += self._memory.drop_pod(uid)
         return wakes
 
@@ -356,15 +333,6 @@ class View:
             and job.name == job_name(key.name, job.owner_uid, job.attempt)
             and (row is None or row.key == key)
         )
-
-
-def _is_older(touched: int, known: int, token: int, version: int) -> bool:
-    """Whether all that is known of an object is older than a list.
-
-    It is if nothing told of it since ``token``, when the list began, or if the list is of a later
-    ``version`` than the one that is known: the answer to a creation may overtake a slow list.
-    """
-    return touched <= token or known <= version
 
 
 def _same_but_version(one: WorkflowFact, other: WorkflowFact) -> bool:

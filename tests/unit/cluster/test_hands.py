@@ -19,7 +19,7 @@ from tidegate.api.identity import AttemptId, job_name
 from tidegate.build.job import job_manifest
 from tidegate.cluster.gate import Gate
 from tidegate.cluster.hands import Hands
-from tidegate.cluster.view import View, Wake
+from tidegate.cluster.view import Listing, View, Wake
 from tidegate.engine.model import End, EndMode, Remove
 from tidegate.errors import ApiError, Conflict, ServerFault, Throttled, TryAgain, from_status
 from tidegate.facts.model import AnswerKind, Existence, Facts, WorkflowFact
@@ -270,7 +270,7 @@ async def test_pods_of_a_job_that_runs_on_are_never_all_known(rig: Rig) -> None:
 
 async def test_another_job_of_the_same_name_proves_the_same(rig: Rig) -> None:
     rig.view.job_seen(rig.standing())
-    rig.view.jobs_settled(rig.view.token(), ())
+    rig.view.jobs_settled(Listing(rig.view.token()))
     rig.standing(uid="foreign", ownerReferences=[])
     await rig.hands.prove(rig.workflow, [A])
     assert rig.facts.of(A).existence is Existence.GONE
@@ -278,7 +278,7 @@ async def test_another_job_of_the_same_name_proves_the_same(rig: Rig) -> None:
 
 async def test_pods_that_outlived_their_job_are_found(rig: Rig) -> None:
     rig.view.job_seen(rig.standing())
-    rig.view.jobs_settled(rig.view.token(), ())
+    rig.view.jobs_settled(Listing(rig.view.token()))
     rig.api.jobs.clear()
     rig.api.pods = [pod(job_uid="job-1")]
     await rig.hands.prove(rig.workflow, [A])
@@ -309,7 +309,7 @@ async def test_a_job_that_lost_its_labels_or_owner_is_not_gone(
 
 async def test_a_pod_that_lost_its_labels_is_not_gone(rig: Rig) -> None:
     rig.view.job_seen(rig.standing())
-    rig.view.jobs_settled(rig.view.token(), ())
+    rig.view.jobs_settled(Listing(rig.view.token()))
     rig.api.jobs.clear()
     rig.api.pods = [pod(labels={"batch.kubernetes.io/controller-uid": "job-1"})]
     with pytest.raises(TryAgain, match="has lost labels"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tidegate.api.identity import WorkflowKey
-from tidegate.cluster.memory import Wake
+from tidegate.cluster.memory import Listing, Wake
 from tidegate.cluster.policies import BINDING_RESOURCE, Place, Policies, written_at
 from tidegate.errors import Forbidden, NotFound
 from tidegate.facts.model import PolicyFact
@@ -44,7 +44,7 @@ def raw(place: Place, generation: int = 1, uid: str = "", **metadata: Any) -> di
 def list_one(place: Place, found: dict[str, Any] | None) -> list[Wake]:
     wakes = place.seen(found) if found else []
     listed = {found["metadata"]["uid"]} if found else set()
-    return wakes + place.settled(0, listed, None, 1)
+    return wakes + place.settled(Listing(0, listed, version=1))
 
 
 def known(clock: Clock | None = None, *, required: bool = False, **metadata: Any) -> Policies:

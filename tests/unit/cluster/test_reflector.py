@@ -1,12 +1,12 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
 
 from tests.unit.cluster.objects import KEY, LOST, job
 from tidegate.cluster import reflector as module
-from tidegate.cluster.memory import Wake
+from tidegate.cluster.memory import Listing, Wake
 from tidegate.cluster.ports import Raw
 from tidegate.cluster.reflector import Lister, Reflector
 from tidegate.errors import ApiError, from_status
@@ -64,10 +64,9 @@ class FakeSink:
         self.heard.append(("gone", raw["metadata"]["resourceVersion"]))
         return [WAKE]
 
-    def settled(
-        self, token: int, listed: Collection[str], namespace: str | None, _version: int
-    ) -> list[Wake]:
-        self.heard.append(("settled", f"{token} {sorted(listed)} {namespace}"))
+    def settled(self, listing: Listing) -> list[Wake]:
+        token, uids, namespace, _version = listing
+        self.heard.append(("settled", f"{token} {sorted(uids)} {namespace}"))
         return []
 
     def token(self) -> int:

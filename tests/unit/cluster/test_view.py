@@ -10,7 +10,7 @@ from tests.unit.cluster.objects import (
     workflow,
 )
 from tidegate.api.identity import AttemptId, WorkflowKey
-from tidegate.cluster.view import View, Wake
+from tidegate.cluster.view import Listing, View, Wake
 from tidegate.facts.model import AttemptFact, Existence, PolicyFact
 
 CALM, HOT = [Wake(KEY, hot=False)], [Wake(KEY, hot=True)]
@@ -227,8 +227,8 @@ def test_a_job_that_is_proven_gone_leaves_its_listed_pods(view: View) -> None:
 def test_a_list_makes_up_for_missed_deletions_without_proving_them(view: View) -> None:
     view.job_seen(job())
     view.pod_seen(pod())
-    assert view.pods_settled(view.token(), ()) == CALM
-    assert view.jobs_settled(view.token(), ()) == CALM
+    assert view.pods_settled(Listing(view.token())) == CALM
+    assert view.jobs_settled(Listing(view.token())) == CALM
     fact = fact_of(view)
     assert (fact.existence, fact.job_gone) == (Existence.UNPROVEN, False)
     assert fact.last_pod is not None
@@ -238,8 +238,8 @@ def test_a_list_does_not_remove_what_was_learned_after_it_began(view: View) -> N
     token = view.token()
     view.learn_job(job())
     view.learn_pod(pod())
-    view.jobs_settled(token, ())
-    view.pods_settled(token, ())
+    view.jobs_settled(Listing(token))
+    view.pods_settled(Listing(token))
     fact = fact_of(view)
     assert fact.job is not None
     assert len(fact.pods) == 1
@@ -249,8 +249,8 @@ def test_what_was_learned_and_deleted_while_a_slow_list_was_made_is_gone(view: V
     token = view.token()
     view.learn_job(job())
     view.learn_pod(pod())
-    view.jobs_settled(token, (), None, 1_000_000)
-    view.pods_settled(token, (), None, 1_000_000)
+    view.jobs_settled(Listing(token, version=1_000_000))
+    view.pods_settled(Listing(token, version=1_000_000))
     fact = fact_of(view)
     assert (fact.job, fact.pods) == (None, ())
 
@@ -258,16 +258,16 @@ def test_what_was_learned_and_deleted_while_a_slow_list_was_made_is_gone(view: V
 def test_a_list_speaks_only_of_its_namespace(view: View) -> None:
     view.job_seen(job())
     view.pod_seen(pod())
-    view.jobs_settled(view.token(), (), "elsewhere")
-    view.pods_settled(view.token(), (), "elsewhere")
-    view.workflows_settled(view.token(), (), "elsewhere")
+    view.jobs_settled(Listing(view.token(), namespace="elsewhere"))
+    view.pods_settled(Listing(view.token(), namespace="elsewhere"))
+    view.workflows_settled(Listing(view.token(), namespace="elsewhere"))
     assert fact_of(view).job is not None
     assert len(fact_of(view).pods) == 1
 
 
 def test_what_a_list_missed_by_mistake_comes_back(view: View) -> None:
     view.job_seen(job())
-    view.jobs_settled(view.token(), ())
+    view.jobs_settled(Listing(view.token()))
     view.job_seen(job())
     assert fact_of(view).job is not None
 
@@ -277,7 +277,7 @@ def test_workflows_that_are_listed_replace_those_that_are_known(view: View) -> N
     raw = workflow(7, uid="wf-2", key=other)
     token = view.token()
     assert view.workflow_seen(raw) == [Wake(other, hot=False)]
-    assert view.workflows_settled(token, {"wf-2"}) == CALM
+    assert view.workflows_settled(Listing(token, {"wf-2"})) == CALM
     assert list(view.keys()) == [other]
 
 
