@@ -54,6 +54,14 @@ def clip(text: str, limit: int) -> str:
     return f"{plain[: limit - 1]}…"
 
 
+def clip_bytes(text: str, limit: int) -> str:
+    """``text`` in at most ``limit`` bytes of UTF-8, at least 3; a cut off end becomes ``…``."""
+    data = text.encode()
+    if len(data) <= limit:
+        return text
+    return f"{data[: limit - 3].decode(errors='ignore')}…"
+
+
 def _line(text: str) -> str:
     if "\r" in text:
         text = next((part for part in reversed(text.split("\r")) if part.strip()), "")

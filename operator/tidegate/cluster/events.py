@@ -1,7 +1,7 @@
 """Tells people and metrics what was recorded: a worker behind a bounded queue, best effort.
 
-Events of the same Workflow with the same words become one with a count, and many of one kind are
-merged. What can't be written is counted and dropped: an Event never holds back a run.
+Events of the same run with the same words become one with a count, and many of one kind are merged.
+What can't be written is counted and dropped: an Event never holds back a run.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from tidegate import metrics
 from tidegate.api.identity import digest
 from tidegate.cluster.crowd import Crowds
 from tidegate.engine.model import Note, NoteKind, Observation
-from tidegate.errors import AlreadyExists, ApiError, TryAgain
+from tidegate.engine.notes import shortened
+from tidegate.errors import AlreadyExists, ApiError, NotFound, TryAgain
 from tidegate.facts.model import WorkflowFact
 
 log = logging.getLogger("tidegate.events")
@@ -29,7 +30,8 @@ _KNOWN = 2000
 _PER_SECOND = 10.0
 _AT_ONCE = 100
 _TRIES = 3
-_NOTE_LENGTH = 1024
+_MAX_BYTES = 1024
+"""Of the words of an Event."""
 _LAST = frozenset(
     {NoteKind.WORKFLOW_SUCCEEDED, NoteKind.WORKFLOW_FAILED, NoteKind.WORKFLOW_CANCELLED}
 )
@@ -48,11 +50,14 @@ class EventStore(Protocol):
 
 @dataclass(slots=True)
 class _Told:
-    """An event that was written, and how often it happened since."""
+    """Something that was told, as an Event that is counted up while the API server keeps it."""
 
     namespace: str
     body: dict[str, Any]
     count: int = 0
+    """How often it happened, as far as its Event tells."""
+    stands: bool = False
+    """Whether its Event was created; the API server forgets Events after a while (its TTL)."""
 
 
 class Teller:
@@ -137,7 +142,8 @@ class Teller:
         log.log(level, "%s", note.message, extra=fields)
 
     def _put(self, workflow: WorkflowFact, note: Note) -> None:
-        identity = digest(workflow.uid, note.kind, note.node, note.message).hex()[:16]
+        run = workflow.status.get("run", 0)
+        identity = digest(workflow.uid, run, note.kind, note.node, note.message).hex()[:16]
         told = self._known.get(identity)
         if told is None:
             body = self._event(workflow, note, identity)
@@ -166,7 +172,7 @@ class Teller:
             },
             "type": "Warning" if note.warning else "Normal",
             "reason": note.kind.value,
-            "message": _cut(note.message),
+            "message": shortened(note.message, _MAX_BYTES),
             "source": {"component": "tidegate"},
             "reportingComponent": f"{c.GROUP}/operator",
             "reportingInstance": self._reporter[:128],
@@ -188,14 +194,23 @@ class Teller:
                 return
 
     async def _send(self, told: _Told, now: str) -> None:
-        if told.count == 1:
-            body = told.body | {"firstTimestamp": now, "lastTimestamp": now, "count": 1}
+        if told.stands:
             try:
-                await self._store.create(told.namespace, body)
-            except AlreadyExists:
-                told.count += 1
+                await self._count_up(told, now)
+            except NotFound:
+                told.stands = False
             else:
                 return
+        told.count = 1
+        body = told.body | {"firstTimestamp": now, "lastTimestamp": now, "count": told.count}
+        try:
+            await self._store.create(told.namespace, body)
+        except AlreadyExists:
+            told.count += 1
+            await self._count_up(told, now)
+        told.stands = True
+
+    async def _count_up(self, told: _Told, now: str) -> None:
         patch = {"lastTimestamp": now, "count": told.count}
         await self._store.patch(told.namespace, told.body["metadata"]["name"], patch)
 
@@ -210,10 +225,3 @@ class Teller:
         self._filled_at = now
         if self._tokens < 0.0:
             await asyncio.sleep(-self._tokens / _PER_SECOND)
-
-
-def _cut(message: str) -> str:
-    data = message.encode()
-    if len(data) <= _NOTE_LENGTH:
-        return message
-    return data[: _NOTE_LENGTH - 3].decode(errors="ignore") + "…"

@@ -6,6 +6,7 @@ again in between, and nothing is told that isn't recorded.
 
 from collections.abc import Iterator
 
+from tidegate.api.plain import clip_bytes
 from tidegate.api.spec import Execution
 from tidegate.api.status import NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.api.workflow import ValidatedWorkflow
@@ -26,7 +27,6 @@ _DECISIONS = {
     str(Reason.REJECTED_BY_TIMEOUT): "timeout_rejected",
 }
 """Why a checkpoint ended, and the metric's label for it."""
-_MAX_ASKED = 900
 _ELSEWHERE = "; the command that answers stands in condition WaitingForApproval"
 
 
@@ -75,20 +75,25 @@ def _checkpoint_notes(name: str, before: NodeStatus, after: NodeStatus) -> Itera
         opens = after.opened_at is not None and after.opened_at != before.opened_at
         is_held = after.opened_at is None and after.reason != before.reason
         if opens or is_held:
-            words = _whole(after.message or "")
-            yield Note(NoteKind.CHECKPOINT_WAITING, words, name, warning=is_held)
+            yield Note(NoteKind.CHECKPOINT_WAITING, after.message or "", name, warning=is_held)
     elif after.phase.has_ended and not before.phase.has_ended and after.reason in _DECISIONS:
         approved = after.phase is NodePhase.SUCCEEDED
         kind = NoteKind.CHECKPOINT_APPROVED if approved else NoteKind.CHECKPOINT_REJECTED
         yield Note(kind, clip(f"{name}: {after.message}"), name, warning=not approved)
 
 
-def _whole(words: str) -> str:
-    """The words if an Event has room for them; half a command is worse than none."""
-    if len(words) <= messages.MAX_MESSAGE:
-        return clip(words)
-    start, _, _ = words.rpartition("; answer with: ")
-    return f"{clip(start or words, _MAX_ASKED)}{_ELSEWHERE}"
+def shortened(words: str, limit: int) -> str:
+    """A note's words in at most ``limit`` bytes; half a command or code is worse than none."""
+    if len(words.encode()) <= limit:
+        return words
+    told, command, _ = words.rpartition("; answer with: ")
+    if not command:
+        return clip_bytes(words, limit)
+    before, _, rest = told.partition('"')
+    question, _, after = rest.partition('"')
+    after = f"{after}{_ELSEWHERE}" if len(after.encode()) <= limit // 2 else _ELSEWHERE
+    room = limit - len(f'{before}""{after}'.encode())
+    return clip_bytes(f'{before}"{clip_bytes(question, max(room, 3))}"{after}', limit)
 
 
 def _wave_notes(

