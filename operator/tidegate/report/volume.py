@@ -4,7 +4,8 @@ Earlier runs are kept as the text that they ended with; the present one is rende
 and takes the place of what stood there of it.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final, Self
@@ -24,6 +25,7 @@ _OURS: Final = "[tidegate] "
 """Begins a line of a tail that the operator wrote, not the program."""
 _CUT: Final = f"{_OURS}only the end of it is kept"
 _TXT: Final = ".txt"
+_FENCE: Final = re.compile(rb"(`{3,})[^`]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +224,27 @@ def _joined(earlier: str, text: str) -> str:
 
 
 def _within(earlier: str, limit: int) -> str:
-    """The end of what stands there of earlier runs, from the heading of a run on."""
+    """What stands there of the latest of earlier runs, each run whole."""
     data = earlier.encode()
     if len(data) <= limit:
         return earlier
-    rest = data[-(limit * 3 // 4) :].decode(errors="ignore")
-    start = rest.find("\n# ")
-    rest = rest[start + 1 :] if start >= 0 else ""
+    least = len(data) - limit * 3 // 4
+    start = next((at for at in _titles(data) if at >= least), len(data))
+    rest = data[start:].decode()
     return f"Earlier runs had no room here and are left out.\n\n{rest}".rstrip() + "\n"
+
+
+def _titles(log: bytes) -> Iterator[int]:
+    """Where the title of each run begins; what begins alike within a block of code is none."""
+    at, fence = 0, b""
+    for line in log.split(b"\n"):
+        if fence:
+            fence = b"" if line.startswith(fence) and not line.strip(b"`") else fence
+        elif opened := _FENCE.fullmatch(line):
+            fence = opened[1]
+        elif line.startswith(b"# "):
+            yield at
+        at += len(line) + 1
 
 
 def _closed(text: str) -> str:

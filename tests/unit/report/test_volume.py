@@ -1,17 +1,20 @@
 """How a log is kept within one ConfigMap."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from tests.golden.stories import failed_with_fallback
 from tests.unit.engine.builders import rows
+from tests.unit.report.reading import complaints
+from tests.unit.report.volumes import NOON, section, tails
+from tidegate.report.markdown import render
 from tidegate.report.model import Tail
 from tidegate.report.volume import (
     LIMIT,
     TAIL_LIMIT,
     Mark,
-    Section,
     Volume,
     composed,
     digest_input,
@@ -20,26 +23,6 @@ from tidegate.report.volume import (
     size,
     tail_of,
 )
-
-NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-
-
-def section(text: str = "# a · run 1\n", run: int = 1, **fields: Any) -> Section:
-    known: dict[str, Any] = {
-        "status": "digest", "over": False, "tails": {}, "images": {}, "ended": {},
-        "render": lambda _budget: text,
-    }  # fmt: skip
-    return Section(run=run, **known | fields)
-
-
-def tails(count: int, length: int, run: int = 1) -> dict[str, Any]:
-    """Tails of attempts that ended one after another."""
-    keys = [f"{run}.n{i:04}.1" for i in range(count)]
-    return {
-        "tails": {key: Tail("x" * length) for key in keys},
-        "ended": {key: NOON + timedelta(seconds=i) for i, key in enumerate(keys)},
-    }
-
 
 # --- the mark
 
@@ -248,12 +231,33 @@ def test_the_next_run_goes_on_elsewhere_once_half_is_text() -> None:
 
 
 def test_in_the_last_one_the_oldest_runs_go() -> None:
-    runs = "".join(f"# a · run {n}\n\n{'text ' * 10_000}\n\n" for n in range(1, 20))
-    volume = composed(Volume(Mark(19, "x"), {"log.md": runs}), section("# run 20\n", run=20))
+    log = render(failed_with_fallback())
+    runs = "\n".join(log.replace("run 1", f"run {n}", 1) for n in range(1, 300))
+    volume = composed(Volume(Mark(299, "x"), {"log.md": runs}), section("# run 300\n", run=300))
     assert size(volume.data) <= LIMIT
-    assert volume.text.startswith("Earlier runs had no room here and are left out.\n\n# a · run ")
-    assert "# a · run 19\n" in volume.text
-    assert volume.text.endswith("# run 20\n")
+    assert volume.text.startswith(
+        "Earlier runs had no room here and are left out.\n\n# flow · run "
+    )
+    assert "# flow · run 299 · Failed\n" in volume.text
+    assert volume.text.endswith("# run 300\n")
+
+
+def test_the_oldest_runs_go_whole_wherever_their_text_would_be_cut() -> None:
+    report = failed_with_fallback()
+    printed = Tail("# x\n<img src=http://e.example>\n[pay here](http://e.example) @everyone\n```\n")
+    log = render(replace(report, tails={"1.extract.3": printed, "1.extract.4": printed}))
+    assert complaints(log) == []
+    assert "\n# x\n" in log
+    runs = [log.replace("run 1", f"run {n}", 1) for n in range(1, 7)]
+    before = Volume(Mark(6, "x"), {"log.md": "\n".join(runs)})
+    note = "Earlier runs had no room here and are left out.\n"
+    whole = ["\n".join(runs[gone:]) for gone in range(7)]
+    found = set()
+    for limit in range(500, 2 * size(before.data), 37):
+        volume = composed(before, section("# run 7\n", run=7), limit)
+        earlier = volume.earlier(7).removeprefix(note).removeprefix("\n")
+        found.add(whole.index(earlier))
+    assert found == {2, 3, 4, 5, 6}, "room for the next one is made as well"
 
 
 @pytest.mark.parametrize("limit", [32 * 1024, 64 * 1024, 256 * 1024])
