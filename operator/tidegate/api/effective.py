@@ -6,7 +6,7 @@ doesn't undo it.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -15,10 +15,12 @@ from tidegate import constants as c
 from tidegate.api.checkpoint_spec import Checkpoint
 from tidegate.api.definition import definition
 from tidegate.api.expressions import Condition
+from tidegate.api.faults import item_label
 from tidegate.api.json_values import compact
 from tidegate.api.merge import merge_env, merge_template
-from tidegate.api.references import find_references, param_of, texts_of
+from tidegate.api.references import Text, param_of, texts_of
 from tidegate.api.scope import CHECKPOINT_OUTPUTS
+from tidegate.api.sizes import Measure, Sizes
 from tidegate.api.spec import (
     Defaults,
     NodeSpec,
@@ -57,20 +59,23 @@ def effective_tasks(spec: WorkflowSpec, conditions: Mapping[str, Condition]) -> 
         for n in spec.nodes
     }
     params = {param.name: param.value for param in spec.params}
+    measure = Measure(params)
     for task in (*standbys.values(), *nodes.values()):
-        _refer(task, params, conditions.get(task.name))
+        _refer(task, params, measure, conditions.get(task.name))
     for task in (*standbys.values(), *nodes.values()):
         _define(task, standbys[task.fallback] if task.fallback else None)
     own_env = {s.name: s.env for s in spec.standbys}
     stand_ins = {
-        name: stand_in(task, standbys[task.fallback], own_env[task.fallback])
+        name: stand_in(task, standbys[task.fallback], own_env[task.fallback], measure)
         for name, task in nodes.items()
         if task.fallback
     }
     return Tasks(*map(MappingProxyType, (nodes, standbys, stand_ins)))
 
 
-def stand_in(primary: Task, standby: Task, own_env: tuple[Mapping[str, Any], ...]) -> Task:
+def stand_in(
+    primary: Task, standby: Task, own_env: tuple[Mapping[str, Any], ...], measure: Measure
+) -> Task:
     """``standby`` in the place of ``primary``: with its literal variables and its definition.
 
     Entries that the standby has itself win over the primary's, and those over inherited ones. It
@@ -83,7 +88,8 @@ def stand_in(primary: Task, standby: Task, own_env: tuple[Mapping[str, Any], ...
         outputs={**primary.outputs, **standby.outputs},
         definition=primary.definition,
     )
-    return dataclasses.replace(task, references=_references(task))
+    references, sizes = measure.texts(_texts(task))
+    return dataclasses.replace(task, references=references, sizes=sizes)
 
 
 def main_container(template: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -125,6 +131,7 @@ def _task(
         outputs={o.name: compact(o.default) if o.has_default else None for o in spec.outputs},
         when=node.when if node else None,
         references=(),
+        sizes=Sizes(),
         params=_NOTHING,
         checkpoint=None,
         definition="",
@@ -157,36 +164,37 @@ def _checkpoint(node: NodeSpec, checkpoint: Checkpoint) -> Task:
         outputs=dict.fromkeys(outputs),
         when=node.when,
         references=(),
+        sizes=Sizes(),
         params=_NOTHING,
         checkpoint=checkpoint,
         definition="",
     )
 
 
-def _refer(task: Task, params: Mapping[str, str], condition: Condition | None) -> None:
+def _refer(
+    task: Task, params: Mapping[str, str], measure: Measure, condition: Condition | None
+) -> None:
     """Adds what a task that nobody has seen yet refers to."""
-    references = _references(task)
+    references, sizes = measure.texts(_texts(task))
     named = {name for text in references if (name := param_of(text)) is not None}
     named |= condition.params if condition is not None else frozenset()
     object.__setattr__(task, "references", references)
+    object.__setattr__(task, "sizes", sizes if task.checkpoint is None else Sizes())
     object.__setattr__(task, "params", {name: params[name] for name in sorted(named)})
 
 
-def _references(task: Task) -> tuple[str, ...]:
-    """What the task's texts refer to, each once, in all containers of its pod."""
+def _texts(task: Task) -> Iterator[Text]:
+    """The texts in which the task may refer to something: its question, or those of its pod."""
     if task.checkpoint is not None:
-        asked = find_references(task.checkpoint.message)
-        return tuple(dict.fromkeys(reference.expression for reference in asked))
+        yield Text("checkpoint.message", task.checkpoint.message)
+        return
     own = {"image": task.image, "command": task.command, "args": task.args, "env": task.env}
+    yield from texts_of(own)
     pod = task.template.get("spec") or _NOTHING
-    containers = (own, *(pod.get("initContainers") or ()), *(pod.get("containers") or ()))
-    found = (
-        reference.expression
-        for container in containers
-        for _, text in texts_of(container)
-        for reference in find_references(text)
-    )
-    return tuple(dict.fromkeys(found))
+    for kind in ("initContainers", "containers"):
+        for index, container in enumerate(pod.get(kind) or ()):
+            path = f"template.spec.{kind}[{item_label(container, index)}]"
+            yield from (text._replace(path=f"{path}.{text.path}") for text in texts_of(container))
 
 
 def _define(task: Task, fallback: Task | None) -> None:

@@ -16,7 +16,7 @@ MAX_ARGUMENT: Final = 131_071
 MAX_CAP: Final = timedelta(hours=24)
 MAX_PARAMS: Final = 64
 MAX_PARAM: Final = 32 * 1024
-"""Characters of a param's value."""
+"""Bytes of a param's value."""
 MAX_OUTPUTS: Final = 64
 """Outputs that a node may declare."""
 MAX_CONDITION: Final = 4096
@@ -53,6 +53,12 @@ def _no_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("holds a NUL character, which no argument or variable can hold")
     return value
+
+
+def _param(value: str) -> str:
+    if len(value.encode()) > MAX_PARAM:
+        raise ValueError(f"is too long; at most {MAX_PARAM} bytes are possible")
+    return _no_nul(value)
 
 
 def _mount(value: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +110,7 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, min_length=1, max_
 """A DNS label of at most 40 characters."""
 Key = Annotated[str, StringConstraints(pattern=KEY_PATTERN, min_length=1, max_length=63)]
 """Name of a param or an output: letters, digits, ``_`` and ``-``."""
-ParamValue = Annotated[str, StringConstraints(max_length=MAX_PARAM), AfterValidator(_no_nul)]
+ParamValue = Annotated[str, StringConstraints(max_length=MAX_PARAM), AfterValidator(_param)]
 Cel = Annotated[str, StringConstraints(min_length=1, max_length=MAX_CONDITION)]
 Argument = Annotated[str, StringConstraints(max_length=MAX_ARGUMENT)]
 Count = Annotated[int, Field(strict=True)]

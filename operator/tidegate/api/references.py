@@ -60,6 +60,16 @@ class Reference(NamedTuple):
         return self.position + len(self.expression) + len("$()")
 
 
+class Text(NamedTuple):
+    """A text of a container in which references may stand."""
+
+    path: str
+    """Of its field: ``args[0]``."""
+    text: str
+    name: int = 0
+    """Bytes that stand before it where the program gets it: a variable's name with its ``=``."""
+
+
 def find_references(text: str) -> list[Reference]:
     """The references in ``text`` that are ours by their form, in order; names may be unknown."""
     if "$(" not in text:
@@ -101,26 +111,23 @@ def node_value(expression: str) -> NodeValue | None:
     return NodeValue(match[1], "outputs", match[2]) if match[2] else NodeValue(match[1], match[3])
 
 
-def texts_of(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """All texts of a raw container in which references are replaced, its image among them."""
-    if isinstance(image := container.get("image"), str):
-        yield "image", image
-    yield from container_texts(container)
+def texts_of(container: Mapping[str, Any]) -> Iterator[Text]:
+    """All texts of a raw container in which references are replaced, its image among them.
 
-
-def container_texts(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The texts of a raw container in which references may stand, each with its field path.
-
-    These are ``command``, ``args`` and ``env[].value``; whatever has another shape than Kubernetes'
-    is passed over, as the API server will refuse it.
+    The others are ``command``, ``args`` and ``env[].value``; whatever has another shape than
+    Kubernetes' is passed over, as the API server will refuse it.
     """
+    if isinstance(image := container.get("image"), str):
+        yield Text("image", image)
     for field in ("command", "args"):
         for index, text in enumerate(_items(container.get(field))):
             if isinstance(text, str):
-                yield f"{field}[{index}]", text
+                yield Text(f"{field}[{index}]", text)
     for index, entry in enumerate(_items(container.get("env"))):
         if isinstance(entry, Mapping) and isinstance(entry.get("value"), str):
-            yield f"env[{entry.get('name', index)}].value", entry["value"]
+            name = entry.get("name", index)
+            before = len(f"{name}=".encode(errors="replace"))
+            yield Text(f"env[{name}].value", entry["value"], before)
 
 
 def _items(value: object) -> list[Any] | tuple[Any, ...]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from tidegate.api.checkpoint_spec import Checkpoint
+from tidegate.api.sizes import Sizes
 from tidegate.api.spec import Jitter, Trigger
 
 
@@ -62,6 +63,8 @@ class Task:
     """Its condition, in CEL."""
     references: tuple[str, ...]
     """What its texts refer to, each once: ``params.date``, ``nodes.check.outputs.rows`` …"""
+    sizes: Sizes
+    """How large those texts become."""
     params: Mapping[str, str]
     """The params that it or its condition names, with their values: part of what it means."""
     checkpoint: Checkpoint | None

@@ -110,7 +110,7 @@ def _container_faults(container: Mapping[str, Any], path: str, scope: Scope) -> 
 
 def reference_faults(container: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
     """References of ours, in the short hands or in a container, that stand for nothing."""
-    for field, text in texts_of(container):
+    for field, text, _ in texts_of(container):
         for reference in find_references(text):
             expression = reference.expression
             if field == "image" and param_of(expression) is None:

@@ -3,7 +3,7 @@
 After validation everything takes this, never the raw spec.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from tidegate.api.checkpoint_checks import checkpoint_faults
 from tidegate.api.checks import cross_faults, name_faults
 from tidegate.api.conditions import Condition, compile_conditions
 from tidegate.api.definition import LATEST_FORMAT, combined, definition, format_of, run_definition
-from tidegate.api.effective import effective_tasks
+from tidegate.api.effective import Tasks, effective_tasks
 from tidegate.api.faults import bounded, faults_of
 from tidegate.api.graph import Graph
 from tidegate.api.identity import WorkflowKey
@@ -141,6 +141,8 @@ def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
     if faults or spec is None:
         raise InvalidSpec(bounded(faults))
     tasks = effective_tasks(spec, conditions)
+    if faults := list(_size_faults(tasks)):
+        raise InvalidSpec(bounded(faults))
     graph = Graph.build(spec.nodes)
     return ValidatedWorkflow(
         workflow.key,
@@ -155,6 +157,15 @@ def validate(workflow: StoredWorkflow) -> ValidatedWorkflow:
         MappingProxyType(conditions),
         _read((*tasks.nodes.values(), *tasks.standbys.values()), conditions),
     )
+
+
+def _size_faults(tasks: Tasks) -> Iterator[Fault]:
+    """What becomes too large for a pod, whatever other nodes will say."""
+    for field, found in (("nodes", tasks.nodes), ("standbys", tasks.standbys)):
+        for name, task in found.items():
+            if excess := task.sizes.excess({}):
+                path = f"spec.{field}[{name}]"
+                yield Fault(f"{path}.{excess.path}" if excess.path else path, excess.message)
 
 
 def _read(tasks: Iterable[Task], conditions: Mapping[str, Condition]) -> frozenset[str]:

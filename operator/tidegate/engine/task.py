@@ -76,10 +76,16 @@ def _step_waiting(name: str, node: NodeStatus, role: Role, context: Context) -> 
     try:
         values = reference_values(context.workflow, server, role.nodes)
     except MissingValueError as error:
-        words = str(error)
-        verdict = Verdict(False, Reason.MISSING_OUTPUT, words, finished_at=context.now)
-        return _failed(name, node, role, context, verdict)
+        return _failed(name, node, role, context, _unstarted(Reason.MISSING_OUTPUT, error, context))
+    if excess := server.sizes.excess(dict(values)):
+        why = _unstarted(Reason.OUTPUT_TOO_LARGE, excess, context)
+        return _failed(name, node, role, context, why)
     return NodeStep(node, wants=attempt, values=values)
+
+
+def _unstarted(reason: Reason, words: object, context: Context) -> Verdict:
+    """An attempt that fails before anything was created."""
+    return Verdict(False, reason, str(words), finished_at=context.now)
 
 
 def _answered(

@@ -1,6 +1,6 @@
 import pytest
 
-from tidegate.api.references import Reference, container_texts, find_references
+from tidegate.api.references import Reference, find_references, texts_of
 
 
 @pytest.mark.parametrize(
@@ -34,18 +34,19 @@ def test_positions() -> None:
 
 def test_texts_of_a_container() -> None:
     container = {
-        "image": "no",
+        "image": "i",
         "command": ["a", 1],
         "args": ["b"],
         "env": [{"name": "C", "value": "c"}, {"value": "d"}, {"name": "E"}, "odd"],
     }
-    assert list(container_texts(container)) == [
-        ("command[0]", "a"),
-        ("args[0]", "b"),
-        ("env[C].value", "c"),
-        ("env[1].value", "d"),
+    assert list(texts_of(container)) == [
+        ("image", "i", 0),
+        ("command[0]", "a", 0),
+        ("args[0]", "b", 0),
+        ("env[C].value", "c", 2),
+        ("env[1].value", "d", 2),
     ]
-    assert list(container_texts({"command": "odd", "args": None})) == []
+    assert list(texts_of({"command": "odd", "args": None})) == []
 
 
 @pytest.mark.timeout(10)

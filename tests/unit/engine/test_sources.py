@@ -1,5 +1,6 @@
 """What references stand for, and what happens where they stand for nothing."""
 
+import json
 from typing import Any
 
 import pytest
@@ -57,6 +58,27 @@ def test_behind_a_failure_nothing_is_read_and_nothing_is_asked(
     run.pod_fails("a")
     assert run.reason("b") == ("Skipped", "DependencyFailed")
     assert run.started == ["a1"]
+
+
+BOMB = ["$(nodes.a.outputs.x)" * 40]
+TELLS_4_KIB = json.dumps({"x": "x" * 4000})
+
+
+def test_outputs_that_no_program_can_be_given_fail_the_node_before_anything_is_built() -> None:
+    run = Run(spec(node("a"), after(args=BOMB, retry={"limit": 5})))
+    run.pod_succeeds("a", told=TELLS_4_KIB)
+    assert run.reason("b") == ("Failed", "OutputTooLarge")
+    assert run.started == ["a1"]
+    assert run.status.message == (
+        "b: OutputTooLarge: args[0]: takes 160000 bytes with its references replaced; 131071 are"
+        " possible; pass large data by a volume or a ConfigMap"
+    )
+
+
+def test_a_fallback_serves_where_outputs_are_too_large() -> None:
+    run = Run(spec(node("a"), after(args=BOMB, fallback="s"), standbys="s"))
+    run.pod_succeeds("a", told=TELLS_4_KIB)
+    assert run.started == ["a1", "b1/s"]
 
 
 def test_a_fallback_serves_where_an_output_is_missing() -> None:
