@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.unit.engine.builders import PATIENT, node, spec
+from tests.unit.engine.builders import PATIENT, container_end, node, spec
 from tests.unit.engine.run import Run
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.errors import InvalidSpec
@@ -203,6 +203,69 @@ def handlers() -> Report:
     return story.told({"1.clean.1": Tail("rm: cannot remove '/data': busy\n")})
 
 
+def independent_failures() -> Report:
+    """Two branches fail, each for itself, and with Continue the third goes on."""
+    given = spec(
+        *(node(name) for name in ("orders", "stock", "prices")),
+        node("join", "orders stock"),
+        node("export", "prices"),
+        failurePolicy="Continue",
+    )
+    story = Story(given)
+    story.fails("stock", exit_code=2)
+    story.fails("orders", exit_code=137, reason="OOMKilled", after=30)
+    story.succeeds("prices", after=60)
+    story.succeeds("export")
+    tails = {"1.stock.1": "stock: no such table\n", "1.orders.1": "orders: 3 of 9 files\n"}
+    return story.told({key: Tail(text) for key, text in tails.items()})
+
+
+def fail_fast() -> Report:
+    """One fails, its neighbours are ended, a question is closed, and the pager fails, too."""
+    given = spec(
+        *(node(name) for name in ("east", "north", "south")),
+        node("ok", checkpoint={"message": "Go on?"}),
+        node("merge", "east north south ok"),
+        standbys="page",
+        onError=["page"],
+        failurePolicy="FailFast",
+    )
+    story = Story(given)
+    story.advance(1)
+    story.pod_runs("east", "south")
+    story.fails("north", exit_code=3, after=8)
+    story.fails("page", exit_code=22)
+    tails = {"east": "row 17\n", "north": "bad row 4\n", "page": "no route to host\n"}
+    return story.told({f"1.{name}.1": Tail(text) for name, text in tails.items()})
+
+
+def late_with_tolerated_failures(count: int = 2) -> Report:
+    """So many nodes fail and it doesn't matter; then the run's timeout ends it."""
+    probes = [f"probe-{i}" for i in range(count)]
+    optional = (node(name, allowFailure=True) for name in probes)
+    given = spec(node("load"), *optional, timeout="1h", parallelism=30)
+    story = Story(given)
+    story.fails(*probes)
+    story.pod_runs("load")
+    story.advance(4000)
+    return story.told({"1.load.1": Tail("12 of 80 files\n", cut=True)})
+
+
+def with_helpers() -> Report:
+    """A helper of the template holds one pod, and another one's helper is what failed."""
+    helpers = {"spec": {"containers": [{"name": "proxy", "image": "proxy:1"}]}}
+    given = spec(node("load", template=helpers), node("copy", template=helpers), node("scan"))
+    story = Story(given)
+    story.succeeds("scan")
+    story.pod_runs("load", "copy")
+    story.advance(5)
+    story.end_pod("copy", "Failed", 0, "Completed")
+    story.tell_pod("copy", failed=container_end(name="proxy", exit_code=2))
+    story.tell_pod("load", helpers_running=("proxy",))
+    both = "==> main <==\ncopied 9 of 9\n==> proxy <==\nupstream closed the connection\n"
+    return story.told({"1.copy.1": Tail(both)})
+
+
 def graph_of(count: int) -> list[dict[str, Any]]:
     """Ten waves; each node needs two of the wave before."""
     width = count // 10
@@ -263,11 +326,14 @@ def hostile() -> Report:
 STORIES: dict[str, Callable[[], Report]] = {
     "approved": approved,
     "cancelled": cancelled,
+    "fail-fast": fail_fast,
     "failed-with-fallback": failed_with_fallback,
     "fifty-nodes": fifty,
     "handlers": handlers,
     "hostile": hostile,
+    "independent-failures": independent_failures,
     "invalid-spec": invalid,
+    "late-with-tolerated-failures": late_with_tolerated_failures,
     "out-of-time": out_of_time,
     "rejected": rejected_by_a_person,
     "rejected-by-the-clock": rejected,
@@ -276,5 +342,6 @@ STORIES: dict[str, Callable[[], Report]] = {
     "served-by-fallback": served_by_fallback,
     "succeeded": succeeded,
     "waiting": waiting,
+    "with-helpers": with_helpers,
     "without-an-attempt": without_an_attempt,
 }

@@ -9,6 +9,8 @@ from tidegate.api.checkpoint_spec import Checkpoint, OnTimeout
 from tidegate.api.plain import one_line
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.ballots import present_votes
+from tidegate.engine.reasons import Reason
 from tidegate.report.detail import Detail
 from tidegate.report.model import Report
 from tidegate.report.question import question
@@ -18,10 +20,11 @@ from tidegate.report.times import moment, took, utc
 
 _DECIDED: Final = {
     "Approved": "was approved",
-    "ApprovedByTimeout": "was approved by the clock, as nobody had decided",
+    "ApprovedByTimeout": "was approved by the clock",
     "Rejected": "was rejected",
-    "RejectedByTimeout": "was rejected by the clock, as not enough had approved",
+    "RejectedByTimeout": "was rejected by the clock",
 }
+_BY_CLOCK: Final = (Reason.APPROVED_BY_TIMEOUT, Reason.REJECTED_BY_TIMEOUT)
 _INPUT: Final = 160
 _COMMAND: Final = re.compile(r"""kubectl annotate [^"']*"[^"]*"(?:\$'(?:[^'\\]|\\.)*')?""")
 """An annotation in double quotes, whose further lines follow in the shell's ``$'…'``."""
@@ -85,9 +88,23 @@ def _headline(report: Report, node: NodeStatus, spec: Checkpoint | None) -> str:
     if how is None:
         reason = f" ({words(node.reason, 64)})" if node.reason else ""
         how = f"was closed: {node.phase}{reason}"
+    elif node.reason in _BY_CLOCK:
+        how = f"{how}, as {_undecided(node, spec)}"
     at = f", {moment(node.finished_at, base)}" if node.finished_at else ""
     kept = " in a former run, which still holds" if is_kept(node, report.status) else ""
     return f"{how}{kept}{at}{took(node.opened_at, node.finished_at)}."
+
+
+def _undecided(node: NodeStatus, spec: Checkpoint | None) -> str:
+    """Why people hadn't decided when the time was over."""
+    approved = len(present_votes(node.votes))
+    if not approved:
+        return "nobody had decided"
+    if spec is None:
+        return "too few had approved"
+    if approved < spec.min_approvals:
+        return f"only {approved} of {spec.min_approvals} had approved"
+    return f"the {approved} who had approved didn't agree"
 
 
 def _until(report: Report, node: NodeStatus, spec: Checkpoint | None) -> str:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Final
 
+from tidegate.api.plain import one_line
 from tidegate.api.status import NodePhase, Phase
 from tidegate.report import commands
 from tidegate.report.detail import Detail
-from tidegate.report.model import Report
+from tidegate.report.model import Report, run_of
 from tidegate.report.states import ordered
 from tidegate.report.text import code, fenced, names
+from tidegate.report.trouble import in_trouble
 
 _NAMES: Final = 6
 
@@ -44,8 +46,8 @@ def _commands(report: Report) -> Iterator[str]:
         yield "# Jobs and pods of this run"
         yield commands.jobs(key, status.run)
     if node := _node_to_look_at(report):
-        yield "# all that a node wrote, while its pods stand"
-        yield commands.logs(key, node, status.run)
+        yield f"# all that {one_line(node)} wrote, while its pods stand"
+        yield commands.logs(key, node, run_of(status.nodes[node], status))
     if report.tails and status.log is not None:
         yield "# the last lines of an attempt, also when its pod is gone"
         yield commands.tail(key, status.log.config_map, _tail_to_look_at(report, node))
@@ -56,8 +58,10 @@ def _node_to_look_at(report: Report) -> str:
     """The node that one would look at first."""
     nodes = report.status.nodes
     ran = [name for name in ordered(report.status, report.workflow) if nodes[name].attempt]
-    urgent = (NodePhase.FAILED, NodePhase.CANCELLED, NodePhase.RETRYING, NodePhase.RUNNING)
-    for phase in urgent:
+    for name, node in in_trouble(report):
+        if node.attempt:
+            return name
+    for phase in (NodePhase.RETRYING, NodePhase.RUNNING):
         for name in ran:
             if nodes[name].phase is phase:
                 return name

@@ -6,11 +6,13 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from tidegate.api.plain import clip
+from tidegate.api.spec import FailurePolicy
 from tidegate.api.status import Ending, Failure, NodePhase, NodeStatus, WorkflowStatus
 from tidegate.engine.messages import short_failure
+from tidegate.engine.reasons import Reason
 from tidegate.report.detail import Detail
 from tidegate.report.model import Report
-from tidegate.report.states import is_kept, ordered
+from tidegate.report.states import is_kept, is_tolerated, ordered
 from tidegate.report.text import fenced
 from tidegate.report.times import clock, day, took, utc
 
@@ -74,23 +76,23 @@ def timeline(report: Report, detail: Detail) -> list[str]:
 
 
 def _events(report: Report, status: WorkflowStatus) -> Iterator[Event]:
-    yield from _of_the_run(status)
+    yield from _of_the_run(report, status)
     for name in ordered(status, report.workflow):
         node = status.nodes[name]
         if not is_kept(node, status):
-            yield from _of_a_node(name, node)
+            yield from _of_a_node(report, name, node)
     yield from _of_waves(report)
 
 
-def _of_the_run(status: WorkflowStatus) -> Iterator[Event]:
+def _of_the_run(report: Report, status: WorkflowStatus) -> Iterator[Event]:
     if status.started_at is not None:
         kept = [name for name, node in status.nodes.items() if is_kept(node, status)]
         told = f", kept from former runs: {_names(kept)}" if kept else ""
         yield Event(_second(status.started_at), (0, 0), f"run {status.run} started{told}")
     if status.ending is not None:
         rank = (status.ending.wave or 0, 5)
-        yield Event(_second(status.ending.at), rank, _ending(status.ending))
-    if status.outcome is not None and any(n.wave is None for n in status.nodes.values()):
+        yield Event(_second(status.ending.at), rank, _ending(report, status.ending))
+    if status.outcome is not None and _calls_for_handlers(status):
         text = f"outcome {status.outcome.phase} ({status.outcome.reason}); now the handlers"
         yield Event(_second(status.outcome.at), (_LAST, 0), text)
     if status.finished_at is not None:
@@ -100,8 +102,16 @@ def _of_the_run(status: WorkflowStatus) -> Iterator[Event]:
         )
 
 
-def _ending(ending: Ending) -> str:
+def _calls_for_handlers(status: WorkflowStatus) -> bool:
+    handlers = (node for node in status.nodes.values() if node.wave is None)
+    return any(node.phase is not NodePhase.SKIPPED for node in handlers)
+
+
+def _ending(report: Report, ending: Ending) -> str:
     text = _CAUSES[ending.cause]
+    spec = report.workflow.spec if report.workflow is not None else None
+    if ending.cause == "Failure" and spec and spec.failure_policy is FailurePolicy.CONTINUE:
+        text = "what doesn't need it goes on"
     return f"{ending.node} has failed: {text}" if ending.node else text
 
 
@@ -119,11 +129,13 @@ def _of_waves(report: Report) -> Iterator[Event]:
         )
 
 
-def _of_a_node(name: str, node: NodeStatus) -> Iterator[Event]:
+def _of_a_node(report: Report, name: str, node: NodeStatus) -> Iterator[Event]:
     wave = node.wave or _LAST
+    tolerated = is_tolerated(name, node, report.workflow)
     for failure in node.failures:
         if failure.finished_at is not None and not _is_its_end(node, failure):
-            yield _failed(name, node, failure, _second(failure.finished_at))
+            at = _second(failure.finished_at)
+            yield _failed(name, node, failure, at, tolerated=tolerated)
     if node.retry_at is not None:
         yield Event(_second(node.retry_at), (wave, 3), ": next attempt", name)
     if node.opened_at is not None:
@@ -141,13 +153,16 @@ def _is_its_end(node: NodeStatus, failure: Failure) -> bool:
     return node.phase is NodePhase.CANCELLED and failure.reason == node.reason
 
 
-def _failed(name: str, node: NodeStatus, failure: Failure, at: datetime) -> Event:
+def _failed(
+    name: str, node: NodeStatus, failure: Failure, at: datetime, *, tolerated: bool
+) -> Event:
     by = f" by {failure.standby}" if failure.standby else ""
     is_last = node.phase is NodePhase.FAILED and failure is node.failures[-1]
     how = "failed finally" if is_last else "failed"
     span = (failure.started_at, failure.finished_at)
     which = f": attempt {failure.attempt}" if failure.attempt > 0 else ""
-    text = f"{which} {how}, {short_failure(failure)}"
+    allowed = " (tolerated)" if is_last and tolerated else ""
+    text = f"{which} {how}, {short_failure(failure)}{allowed}"
     return Event(at, (node.wave or _LAST, 3), text, f"{name}{by}", span)
 
 
@@ -161,6 +176,8 @@ def _ended(name: str, node: NodeStatus, at: datetime, wave: int) -> Iterator[Eve
             tries = f" on attempt {node.attempt}" if node.attempt > 1 else ""
             span = (node.started_at, node.finished_at)
             yield Event(at, (wave, 4), f" succeeded{tries}", name, span, is_calm=True)
+        case NodePhase.SKIPPED if node.reason == Reason.CONDITION_FALSE and node.message:
+            yield Event(at, (_LAST - 1, 0), f" skipped, {node.message}", name, is_calm=True)
         case NodePhase.SKIPPED:
             yield Event(at, (_LAST - 1, 0), f" skipped{reason}", name, is_calm=True)
         case NodePhase.CANCELLED:

@@ -10,19 +10,20 @@ from tidegate.engine.messages import failure_words
 from tidegate.report.commands import logs
 from tidegate.report.detail import Detail
 from tidegate.report.model import Report, Tail, attempt_key, run_of
-from tidegate.report.states import is_tolerated
+from tidegate.report.states import is_tolerated, ordered
 from tidegate.report.text import code, fenced, name, names, words
 from tidegate.report.times import moment, took, utc
 
 _TAIL_BYTES: Final = 8 * 1024
 _LONG_AGO: Final = datetime(1, 1, 1, tzinfo=UTC)
+_TROUBLE: Final = (NodePhase.FAILED, NodePhase.CANCELLED)
 _BRIEF: Final = 100
 """Nodes whose failure is at least told in a line."""
 
 
 def trouble(report: Report, detail: Detail) -> list[str]:
     """The section, or nothing where nothing is wrong."""
-    told = _told(report)
+    told = in_trouble(report)
     if not told:
         return []
     over = report.status.phase is Phase.CANCELLED
@@ -31,18 +32,30 @@ def trouble(report: Report, detail: Detail) -> list[str]:
         found += ["", *_node(report, node_name, node, detail)]
     rest = told[detail.failures :]
     if rest:
-        found += ["", f"{len(rest)} more, in fewer words:", "", *_brief(rest, detail)]
+        found += ["", f"{len(rest)} more, in fewer words:", "", *_brief(report, rest, detail)]
     return found
 
 
-def _told(report: Report) -> list[tuple[str, NodeStatus]]:
-    """Nodes that failed, first cause first, then those that the end of the run ended."""
-    status = report.status
-    first = status.ending.node if status.ending is not None else None
-    failed = [(n, s) for n, s in status.nodes.items() if s.phase is NodePhase.FAILED]
-    failed.sort(key=lambda item: (item[0] != first, _ended_at(item[1])))
-    ended = [(n, s) for n, s in status.nodes.items() if s.phase is NodePhase.CANCELLED]
-    return failed + ended
+def in_trouble(report: Report) -> list[tuple[str, NodeStatus]]:
+    """Nodes that failed or were ended, what one would look at first before all else.
+
+    The cause of the run's end comes first, then what else failed or was cut short in the order of
+    time, then what was ended because another had failed, and last what is tolerated.
+    """
+    status, ending = report.status, report.status.ending
+    is_victim = ending is not None and ending.cause == "Failure"
+
+    def key(item: tuple[str, NodeStatus]) -> tuple[bool, bool, bool, datetime]:
+        node_name, node = item
+        return (
+            is_tolerated(node_name, node, report.workflow),
+            ending is None or node_name != ending.node,
+            is_victim and node.phase is NodePhase.CANCELLED,
+            _ended_at(node),
+        )
+
+    found = [(each, status.nodes[each]) for each in ordered(status, report.workflow)]
+    return sorted((item for item in found if item[1].phase in _TROUBLE), key=key)
 
 
 def _ended_at(node: NodeStatus) -> datetime:
@@ -70,7 +83,7 @@ def _headline(report: Report, node_name: str, node: NodeStatus, detail: Detail) 
     if node.phase is NodePhase.CANCELLED:
         reason = f" ({words(node.reason, 64)})" if node.reason else ""
         return f"{who} was ended with the run{reason}{took(node.started_at, node.finished_at)}."
-    allowed = " The run goes on without it (allowFailure)."
+    allowed = " It is tolerated (allowFailure)."
     tolerated = allowed if is_tolerated(node_name, node, report.workflow) else ""
     if not node.failures:
         return (
@@ -166,11 +179,13 @@ def _bounded(found: list[str], detail: Detail) -> tuple[list[str], bool]:
     return kept, len(kept) < len(found)
 
 
-def _brief(rest: Sequence[tuple[str, NodeStatus]], detail: Detail) -> Iterator[str]:
+def _brief(report: Report, rest: Sequence[tuple[str, NodeStatus]], detail: Detail) -> Iterator[str]:
     most = min(_BRIEF, detail.rows)
     for node_name, node in rest[:most]:
-        reason = f"({words(node.reason, 64)})" if node.reason else ""
+        told = [words(node.reason, 64)] if node.reason else []
+        told += ["tolerated"] if is_tolerated(node_name, node, report.workflow) else []
+        why = f" ({', '.join(told)})" if told else ""
         tries = f" after {node.attempt} attempts" if node.attempt > 1 else ""
-        yield f"- **{name(node_name)}** {node.phase} {reason}{tries}".rstrip()
+        yield f"- **{name(node_name)}** {node.phase}{why}{tries}"
     if len(rest) > most:
         yield f"- and {len(rest) - most} more: the table has them"
