@@ -2,39 +2,42 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import AsyncIterator, Iterable, Mapping
 
 from tidegate import constants as c
 from tidegate import metrics
 from tidegate.cluster.log_store import LogStore
+from tidegate.cluster.log_trouble import trouble_of
 from tidegate.cluster.ports import Raw
 from tidegate.errors import ApiError, Refused
 from tidegate.report.volume import Mark
 
 log = logging.getLogger(__name__)
 
-_LONGEST_PAUSE: Final = 60.0
-
 Marks = Mapping[str, frozenset[tuple[int, str]]]
 """By a Workflow's uid: the runs, and the digests of their statuses, that its logs tell of."""
 
 
-async def marks(store: LogStore) -> Marks | None:
-    """What logs tell of, insisted on; None where the operator has no right to list them."""
-    pause = 1.0
+async def marks(store: LogStore) -> AsyncIterator[Marks | None]:
+    """What logs tell of, insisted on; until then None each time that listing them is refused."""
+    errors = 0
     while True:
         try:
-            return _marks_of(await store.marks())
-        except Refused as error:
-            metrics.record_log_write_error("forbidden")
-            log.warning("logs can't be listed, those of finished runs stay as they are: %s", error)
-            return None
+            found = await store.marks()
         except ApiError as error:
-            metrics.record_log_write_error("unavailable")
-            log.warning("logs could not be listed, which is tried again: %s", error)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+            errors += 1
+            trouble = trouble_of(error)
+            if trouble.is_counted(errors):
+                metrics.record_log_write_error(trouble.kind)
+            log.warning(
+                "logs can't be listed, those of ended runs wait for the next try: %s", error
+            )
+            if isinstance(error, Refused):
+                yield None
+            await asyncio.sleep(trouble.pause(errors))
+        else:
+            yield _marks_of(found)
+            return
 
 
 def _marks_of(found: Iterable[Raw]) -> Marks:

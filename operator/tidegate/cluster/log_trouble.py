@@ -31,8 +31,11 @@ class Trouble:
         return not self.passing or errors >= _PASSING
 
     def is_counted(self, errors: int) -> bool:
-        """Whether it counts after so many failures in a row; what a deletion explains doesn't."""
-        return not self.hopeless and (self.kind != "foreign" or self.is_told(errors))
+        """Whether it counts after so many failures in a row: alerts ask only for what lasts.
+
+        What a deletion explains never counts.
+        """
+        return not self.hopeless and self.is_told(errors)
 
     def pause(self, errors: int) -> float:
         """Seconds until the next try."""

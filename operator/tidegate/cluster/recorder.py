@@ -119,8 +119,9 @@ class Recorder:
         self._works_since = _now()
         for entry in tuple(self._entries.values()):
             self._schedule(entry)
-        await self._catch_up()
-        self._caught_up = True
+        async for known in marks(self._store):
+            await self._catch_up(known)
+            self._caught_up = True
         await asyncio.Future()
 
     async def finish(self, seconds: float) -> None:
@@ -150,8 +151,7 @@ class Recorder:
         for task in self._early.tasks:
             task.cancel()
 
-    async def _catch_up(self) -> None:
-        known = await marks(self._store)
+    async def _catch_up(self, known: Marks | None) -> None:
         for key in tuple(self._view.keys()):
             fact = self._view.workflow(key)
             if fact is not None and fact.uid not in self._entries:
@@ -260,7 +260,6 @@ class Recorder:
             if "lost" not in entry.told:
                 self._tell(entry, "lost", words_on_lost(written.lost))
         if written.pending:
-            metrics.record_log_write_error("tail")
             entry.retry_at = _now() + _TAILS_AGAIN
         elif entry.todo.get(run) is snapshot:
             del entry.todo[run]

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ GROUPS: list[Manifest] = yaml.safe_load(ALERTS.read_text())["groups"]
 RULES: list[Manifest] = [rule for group in GROUPS for rule in group["rules"]]
 NAMES = [rule["alert"] for rule in RULES]
 ENABLED = {"enabled": True}
+FIRING = 'ALERTS{alertname="TidegateNoLeader", alertstate="firing"}'
+GONE = FIRING.replace("{", '{namespace="tidegate-system", severity="critical", ')
 
 Promtool = Callable[..., str]
 
@@ -70,6 +73,30 @@ def test_the_chart_has_the_alerts_of_the_file(render: Render) -> None:
     assert prometheus_rule(render(metrics={"prometheusRule": ENABLED})) == RULES
 
 
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+def test_a_release_that_is_gone_is_missed_while_another_lives(
+    render: Render, promtool: Promtool, tmp_path: Path, monitor: str
+) -> None:
+    rules = prometheus_rule(render(metrics={"prometheusRule": ENABLED, monitor: ENABLED}))
+    asked = {one["alert"] for one, known in zip(rules, RULES, strict=True) if one != known}
+    assert asked == {"TidegateNoLeader"}, "all others are those of the file"
+    groups = {"groups": [{"name": "tidegate", "rules": rules}]}
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(groups))
+    case = {
+        "input_series": [
+            {"series": 'tidegate_leader{namespace="other"}', "values": "1x60"},
+            {"series": 'tidegate_leader{namespace="tidegate-system"}', "values": "1x10 stale"},
+        ],
+        "promql_expr_test": [
+            {"expr": FIRING, "eval_time": "10m", "exp_samples": []},
+            {"expr": FIRING, "eval_time": "50m", "exp_samples": [{"labels": GONE, "value": 1}]},
+        ],
+    }
+    test = {"rule_files": ["rules.yaml"], "tests": [{"interval": "1m", **case}]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(test))
+    assert "SUCCESS" in promtool("test", "rules", str(tmp_path / "test.yaml"))
+
+
 def test_alerts_can_be_left_out_and_their_links_put_behind_an_address(render: Render) -> None:
     values = {
         **ENABLED,
@@ -87,7 +114,7 @@ def test_an_unknown_alert_to_leave_out_is_refused_by_name(render: Render) -> Non
         render(metrics={"prometheusRule": {**ENABLED, "disabled": ["TidegateFoo"]}})
 
 
-def monitor(objects: list[Manifest], kind: str) -> Manifest:
+def monitor_of(objects: list[Manifest], kind: str) -> Manifest:
     (found,) = [one for one in objects if one["kind"] == kind]
     return found
 
@@ -100,7 +127,7 @@ def selected(labels: dict[str, str], selector: dict[str, Any]) -> bool:
 def test_the_service_monitor_selects_the_metrics_service_alone(render: Render) -> None:
     values = {"serviceMonitor": {**ENABLED, "labels": {"release": "prometheus"}}}
     objects = render(metrics=values, webhook=ENABLED)
-    found = monitor(objects, "ServiceMonitor")
+    found = monitor_of(objects, "ServiceMonitor")
     assert found["metadata"]["labels"]["release"] == "prometheus"
     (endpoint,) = found["spec"]["endpoints"]
     assert endpoint == {"port": "metrics", "honorLabels": True, "interval": "30s"}
@@ -116,10 +143,10 @@ def test_the_service_monitor_selects_the_metrics_service_alone(render: Render) -
 def test_the_pod_monitor_selects_the_operators_pods(render: Render) -> None:
     values = {"interval": "15s", "scrapeTimeout": "5s", "metricRelabelings": [{"action": "drop"}]}
     objects = render(metrics={"podMonitor": {**ENABLED, **values}})
-    found = monitor(objects, "PodMonitor")
+    found = monitor_of(objects, "PodMonitor")
     (endpoint,) = found["spec"]["podMetricsEndpoints"]
     assert endpoint == {"port": "metrics", "honorLabels": True, **values}
-    template = monitor(objects, "Deployment")["spec"]["template"]
+    template = monitor_of(objects, "Deployment")["spec"]["template"]
     assert selected(template["metadata"]["labels"], found["spec"]["selector"])
     ports = [port["name"] for port in template["spec"]["containers"][0]["ports"]]
     assert endpoint["port"] in ports

@@ -14,7 +14,7 @@ from tests.unit.cluster.logs import (
     valid,
 )
 from tests.unit.cluster.objects import KEY, LOST, UID, StillClock
-from tests.unit.cluster.recording import A1, FORBIDDEN, OTHER, World, now, pass_by
+from tests.unit.cluster.recording import A1, FORBIDDEN, OTHER, World, errors, now, pass_by
 from tests.unit.cluster.virtual import virtual
 from tests.unit.engine.builders import rows
 from tidegate.api.identity import AttemptId, WorkflowKey
@@ -329,12 +329,35 @@ async def test_the_list_is_insisted_on(world: World) -> None:
 
 
 @virtual
-async def test_without_the_right_to_list_only_live_runs_are_taken_up(world: World) -> None:
+async def test_without_the_right_to_list_live_runs_are_taken_up_the_rest_once_it_is_granted(
+    world: World,
+) -> None:
+    before = errors("forbidden")
     world.present = {KEY: stored(status()), OTHER: stored(status("Running"), key=OTHER, uid="2")}
-    world.logs.trouble["marks"] = [FORBIDDEN]
+    world.logs.trouble["marks"] = [FORBIDDEN] * 12
     await world.begin()
-    await pass_by(10)
+    await pass_by(1700)
     assert list(world.logs.maps) == ["other-log"]
+    assert errors("forbidden") == before + 12, "once, it could have been before the first scrape"
+    await pass_by(301)
+    assert "run 1 · Succeeded" in world.logs.text
+    assert world.logs.count("marks") == 13
+    assert errors("forbidden") == before + 12
+
+
+@virtual
+async def test_a_right_that_comes_late_writes_nothing_anew(world: World) -> None:
+    world.present = {KEY: stored(status("Running"))}
+    world.logs.trouble["marks"] = [FORBIDDEN] * 12
+    await world.begin()
+    await pass_by(30)
+    world.present = {KEY: stored(status())}
+    world.note(status())
+    await pass_by(30)
+    writes = world.writes
+    await pass_by(3600)
+    assert world.logs.count("marks") == 13
+    assert world.writes == writes
 
 
 @virtual
