@@ -36,6 +36,8 @@ ANNOTATION_AUTHOR: Final = f"{GROUP}/author"
 """On a Workflow: who wrote it last, where its checkpoints forbid authors to vote."""
 ANNOTATION_VOTE: Final = f"checkpoint.{GROUP}/"
 """Begins the keys of votes; the node's name follows, and a tag where several vote."""
+ANNOTATION_DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
+"""On a pod: the container that kubectl takes where none is named; otherwise it takes the first."""
 
 MAIN_CONTAINER: Final = "main"
 

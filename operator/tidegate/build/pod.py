@@ -22,6 +22,8 @@ def pod_template(workflow: ValidatedWorkflow, start: Start, labels: Mapping[str,
     merged = merge_template(task.template, {"spec": {"containers": [_short_hands(task)]}})
     metadata = dict(merged.get("metadata") or {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
+    shown = {c.ANNOTATION_DEFAULT_CONTAINER: c.MAIN_CONTAINER}
+    metadata["annotations"] = {**shown, **(metadata.get("annotations") or {})}
     return {"metadata": metadata, "spec": _pod_spec(workflow, start, merged["spec"])}
 
 

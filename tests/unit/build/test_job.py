@@ -11,6 +11,8 @@ from tidegate.engine.model import Start
 
 STANDBYS = [{"name": "cached", "image": "y"}, {"name": "tell", "image": "y"}]
 
+KUBECTL_DEFAULT = "kubectl.kubernetes.io/default-container"
+
 
 def job(node: dict[str, Any], start: Start | None = None, **spec: Any) -> dict[str, Any]:
     node = {"name": "extract", "image": "x", **node}
@@ -154,6 +156,24 @@ def test_labels_and_annotations_of_the_template_are_the_job_s_too() -> None:
         assert metadata["labels"]["app.kubernetes.io/managed-by"] == "tidegate"
         assert metadata["annotations"]["example.com/a"] == "b"
     assert "tidegate.dev/definition" not in found["spec"]["template"]["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({}, "main"),
+        ({"annotations": {"example.com/a": "b"}}, "main"),
+        ({"annotations": {KUBECTL_DEFAULT: "helper"}}, "helper"),
+    ],
+)
+def test_kubectl_shows_main_wherever_it_stands_unless_the_template_names_another(
+    given: dict[str, Any], shown: str
+) -> None:
+    helper = {"name": "helper", "image": "z"}
+    template = {"metadata": given, "spec": {"containers": [helper]}}
+    found = job({"template": template})["spec"]["template"]
+    assert [one["name"] for one in found["spec"]["containers"]] == ["helper", "main"]
+    assert found["metadata"]["annotations"][KUBECTL_DEFAULT] == shown
 
 
 def test_other_containers_are_resolved_but_get_no_variables() -> None:
