@@ -11,6 +11,7 @@ from tests.kit.run import Run, instant
 from tests.kit.space import Space
 from tests.kit.voting import (
     GATED,
+    VOTE,
     admin,
     approve,
     asked,
@@ -298,3 +299,28 @@ def test_a_vote_that_stood_there_before_the_question_does_not_answer_it(run: Run
     assert run.status["phase"] == "Waiting"
     approve(run, "gate", "now that I am asked")
     run.finished("Succeeded")
+
+
+@pytest.mark.runs("""
+nodes:
+- {name: gate, checkpoint: {message: "Go on?", timeout: 1h, onTimeout: Approve}}
+- {name: next, dependsOn: [gate], script: "true"}
+""")
+def test_a_rerun_answered_with_the_text_of_the_last_time_says_that_it_does_not_count(
+    run: Run,
+) -> None:
+    opened(run, "gate")
+    rejection = f"reject by {admin(run.cluster)}"
+    vote(run, "gate", rejection)
+    run.finished("Failed")
+    run.annotate("rerun", "failed@2")
+    run.wait(lambda s: s.get("run") == 2 and s.get("phase") == "Waiting", "the question again")
+    vote(run, "gate", rejection)
+    run.wait_event("CheckpointVoteIgnored", "stood there before gate opened")
+    node = run.node("gate")
+    assert f"stands there but doesn't count: vote with @{node['code']}" in node["message"]
+    assert run.status["phase"] == "Waiting"
+    run.kubectl("annotate", "twf", run.name, f"{VOTE}gate-")
+    run.wait(lambda s: "doesn't count" not in s["nodes"]["gate"]["message"], "it to be forgotten")
+    vote(run, "gate", rejection)
+    assert ended(run.finished("Failed", run=2))["gate"] == ("Failed", "Rejected")

@@ -35,8 +35,9 @@ class Opening:
     """A question that is asked."""
 
     standing: frozenset[Key]
+    """Votes that stood there then."""
     judged: set[Key] = field(default_factory=set)
-    """Votes that didn't count: they never will."""
+    """Votes that were looked at and stand there ever since: none of them counts again."""
 
 
 class Approvals:
@@ -160,7 +161,8 @@ class Approvals:
         (name, gate), (former, node) = asked, moved
         if raw["spec"].get("suspend") and former.phase is NodePhase.PENDING:
             self._say(f"{name} opens in a suspended run")
-        self._openings[raw["metadata"]["uid"], name] = Opening(frozenset(votes_of(raw, name)))
+        standing = frozenset(votes_of(raw, name))
+        self._openings[raw["metadata"]["uid"], name] = Opening(standing, set(standing))
         if node.votes:
             self._say(f"{name} opens with votes")
         if self._needs_policy(gate) and (node.policy is None or not self._policies.in_force()):
@@ -183,15 +185,13 @@ class Approvals:
         if opening is None:
             return
         recorded = [(vote.key, vote.text) for vote in former.votes]
-        fresh = [
-            x
-            for x in votes_of(raw, name)
-            if x not in opening.standing and x not in opening.judged and x not in recorded
-        ]
+        present = list(votes_of(raw, name))
+        opening.judged &= set(present)
+        opening.standing &= set(present)
+        fresh = [x for x in present if x not in opening.judged]
         new = self._countable(raw, asked, former, fresh, after)
-        opening.judged |= set(fresh) - set(new)
+        opening.judged |= set(fresh)
         if self._policies.changed_within(self._slack):
-            opening.judged -= {x for x in fresh if (x[0], x[1]) in _keys(node)}
             self._is_sound(asked, node, opening, raw)
             return
         counted = list(_keys(node))

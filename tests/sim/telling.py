@@ -5,7 +5,7 @@ record, and nobody tells what another has recorded.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from tests.sim.approvals import Approvals
 from tests.sim.store import WORKFLOW, Store
@@ -42,17 +42,28 @@ def wrongly_told(
         if count > 1 and voters.written[text] == 1:
             yield f"{uid}: {text} is told to be ignored {count} times"
     if calm:
-        yield from _untold(approvals, store, ignored)
+        stood = {(uid, key) for uid, note in notes for key in _stood_there(note)}
+        yield from _untold(approvals, store, ignored, stood)
 
 
 def _untold(
-    approvals: Approvals, store: Store, ignored: Counter[tuple[str, tuple[str, str]]]
+    approvals: Approvals,
+    store: Store,
+    ignored: Counter[tuple[str, tuple[str, str]]],
+    stood: Collection[tuple[str, str]],
 ) -> Iterator[str]:
     for raw in store.all(WORKFLOW):
         uid = raw["metadata"]["uid"]
         for text in all_votes(raw):
-            if text not in approvals.counted[uid] and not ignored[uid, text]:
+            is_told = ignored[uid, text] or (uid, text[0]) in stood
+            if text not in approvals.counted[uid] and not is_told:
                 yield f"{text} stands there, but was neither counted nor told to be ignored"
+
+
+def _stood_there(note: Note) -> list[str]:
+    """The keys of the votes that are told at once: they stood there when a question was asked."""
+    _, is_so, told = note.message.partition(" opened don't count: ")
+    return told.partition(";")[0].split(", ") if is_so else []
 
 
 def _told(text: tuple[str, str]) -> str:

@@ -174,7 +174,8 @@ class NodeStatus(StatusModel):
     covers: str | None = None
     """Hash of what the checkpoint's decision covers: itself, all before and all behind it."""
     seen: tuple[str, ...] = ()
-    """The votes that were looked at, at most 64: digest, key and beginning of each."""
+    """The votes that were looked at and still stand there, at most 64: digest, key and beginning of
+    each."""
     votes: tuple[Vote, ...] = ()
     """The votes that were counted, oldest first, at most 20."""
 

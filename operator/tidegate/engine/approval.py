@@ -21,7 +21,7 @@ from tidegate.engine.outputs import size_of
 from tidegate.engine.reasons import Reason
 from tidegate.engine.sources import MissingValueError, reference_values
 from tidegate.engine.step import Role
-from tidegate.engine.votes import MAX_STANDING, VoteText
+from tidegate.engine.votes import MAX_STANDING, VoteText, is_dead
 from tidegate.facts.model import PolicyFact
 
 TOO_EARLY: Final = "came before the checkpoint opened; only votes on an open question count"
@@ -68,11 +68,22 @@ def waiting(
     parts = [f'waiting for approval of {name}: "{quoted(asked, _MAX_QUESTION)}"{until}']
     parts += _so_far(node, checkpoint)
     parts += [ignored] if ignored else []
+    parts += _dead(name, node, context)
     words = [f"{word}@{node.code}" for word in checkpoint.choices[:_MAX_CHOICES]]
     other = f"{names(words)} approve, too; " if words else ""
     parts.append(f"{other}{REJECTED}@{node.code} rejects")
     parts.append(f"answer with: {command(name, node, checkpoint, context)}")
     return clip("; ".join(parts), _MAX_WAITING)
+
+
+def _dead(name: str, node: NodeStatus, context: Context) -> list[str]:
+    """What stands there and doesn't count: written again, the same text changes nothing."""
+    keys = [vote.suffix for vote in context.votes.get(name, ()) if is_dead(node, vote)]
+    if not keys:
+        return []
+    stands, does = ("s", "doesn't") if len(keys) == 1 else ("", "don't")
+    vote = f"vote{'s'[: len(keys) != 1]} under {names(keys)}"
+    return [f"the {vote} stand{stands} there but {does} count: vote with @{node.code}"]
 
 
 def _so_far(node: NodeStatus, checkpoint: Checkpoint) -> list[str]:

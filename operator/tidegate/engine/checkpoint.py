@@ -30,9 +30,11 @@ from tidegate.engine.votes import (
     VoteText,
     ignored,
     ignored_words,
+    stood_there,
     was_looked_at,
     with_ignored,
     with_vote,
+    without_gone,
 )
 
 _CODE_BYTES = 4
@@ -132,9 +134,7 @@ def _opened(name: str, node: NodeStatus, role: Role, context: Context, question:
         votes=(),
     )
     opened = update(opened, message=approval.waiting(name, opened, role, context, question))
-    told = context.recorded.ignored
-    new = (v for v in votes if v.digest not in told and not was_looked_at(node, v))
-    notes = tuple(ignored(vote, approval.TOO_EARLY) for vote in new)
+    notes = (stood_there(name, opened.code, votes),) if votes else ()
     return NodeStep(opened, wake_at=_end(opened, role), notes=notes)
 
 
@@ -178,7 +178,9 @@ def _counted(
     """The node once every new vote was counted or ignored; and the words on the last ignored."""
     notes: list[Note] = []
     last = ""
-    for vote in context.votes.get(name, ()):
+    votes = context.votes.get(name, ())
+    node = without_gone(node, votes)
+    for vote in votes:
         if was_looked_at(node, vote):
             continue
         counts = _judged(vote, node, checkpoint, context)

@@ -1,6 +1,6 @@
 """The texts of votes that stand in a Workflow's annotations, and what is remembered of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +13,11 @@ from tidegate.engine.messages import clip, quoted
 from tidegate.engine.model import Note, NoteKind
 
 MAX_SEEN: Final = 64
-"""Digests that are remembered of a checkpoint."""
+"""Texts that are remembered of a checkpoint, as long as they stand."""
 MAX_STANDING: Final = 40
 """Texts that may stand when a checkpoint opens: all must be remembered, as none of them counts."""
 _SHOWN: Final = 80
+_KEYS: Final = 600
 DIGEST: Final = 12
 """Characters of a digest; CEL has none, hence the key and the text's beginning behind it."""
 _REMEMBERED: Final = 200
@@ -57,16 +58,25 @@ def digest_of(suffix: str, text: str) -> str:
 
 
 def was_looked_at(node: NodeStatus, vote: VoteText) -> bool:
-    """Whether the vote was counted or ignored before, or stood there when the node opened.
-
-    One that was counted, replaced under its key and written again is new: somebody changed their
-    mind back, and what stands in the annotation last is what they mean.
-    """
-    if any((known.key, known.text) == (vote.suffix, vote.text) for known in node.votes):
-        mark = f" {vote.suffix}="
-        of_key = [entry[:DIGEST] for entry in node.seen if entry.startswith(mark, DIGEST)]
-        return not of_key or of_key[-1] == vote.digest
+    """Whether the vote was counted or ignored before, or stood there when the node opened."""
     return any(entry.startswith(vote.digest) for entry in node.seen)
+
+
+def without_gone(node: NodeStatus, votes: Sequence[VoteText]) -> NodeStatus:
+    """The node without memory of texts that no longer stand.
+
+    Whoever writes such a text again says something new: who takes back a vote that didn't count
+    and gives it once more, or who changes their mind back.
+    """
+    present = {vote.digest for vote in votes}
+    seen = tuple(entry for entry in node.seen if entry[:DIGEST] in present)
+    return node if seen == node.seen else node.model_copy(update={"seen": seen})
+
+
+def is_dead(node: NodeStatus, vote: VoteText) -> bool:
+    """Whether the vote stands there without having counted, and so never will."""
+    counted = any((known.key, known.text) == (vote.suffix, vote.text) for known in node.votes)
+    return was_looked_at(node, vote) and not counted
 
 
 def with_ignored(node: NodeStatus, vote: VoteText) -> NodeStatus | None:
@@ -89,6 +99,13 @@ def with_vote(node: NodeStatus, counted: Vote, vote: VoteText) -> NodeStatus:
 def ignored(vote: VoteText, why: str) -> Note:
     """Tells that a vote doesn't count; ``why`` is the end of a sentence that begins with it."""
     return Note(NoteKind.CHECKPOINT_VOTE_IGNORED, ignored_words(vote, why), warning=True)
+
+
+def stood_there(name: str, code: str | None, votes: Sequence[VoteText]) -> Note:
+    """Tells of all at once that answered no question, or the one before."""
+    keys = clip(", ".join(vote.suffix for vote in votes), _KEYS)
+    told = f"votes that stood there before {name} opened don't count: {keys}; vote with @{code}"
+    return Note(NoteKind.CHECKPOINT_VOTE_IGNORED, clip(told), warning=True)
 
 
 def ignored_words(vote: VoteText, why: str) -> str:

@@ -37,4 +37,4 @@ def test_a_text_that_comes_with_the_pass_that_opens_stood_there_before_and_is_to
     run.pod_succeeds("a")
     assert opened(run)
     (told,) = run.told(IGNORED)
-    assert "came before the checkpoint opened" in told
+    assert "stood there before ok opened" in told
