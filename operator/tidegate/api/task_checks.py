@@ -16,7 +16,7 @@ from tidegate.api.json_values import compact
 from tidegate.api.references import find_references
 from tidegate.api.scope import Names, Scope
 from tidegate.api.spec import Backoff
-from tidegate.api.template_checks import reference_faults, template_faults
+from tidegate.api.template_checks import reference_faults, template_faults, unreplaced_faults
 from tidegate.constants import MAX_OUTPUT_BYTES
 from tidegate.errors import Fault
 
@@ -58,6 +58,7 @@ def _scope(field: str, task: Mapping[str, Any], names: Names) -> Scope:
 
 def _shared_faults(task: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
     yield from reference_faults(task, path, scope)
+    yield from unreplaced_faults(task.get("shell"), f"{path}.shell")
     if retry := _map(task, "retry"):
         yield from _backoff_faults(_map(retry, "backoff"), f"{path}.retry.backoff")
         yield from _exit_code_faults(_map(retry, "exitCodes"), f"{path}.retry.exitCodes")
@@ -75,10 +76,11 @@ def _script_faults(task: Mapping[str, Any], path: str) -> Iterator[Fault]:
     if len(script) <= MAX_ARGUMENT < len(script.encode(errors="replace")):
         yield Fault(f"{path}.script", f"is too long; at most {MAX_ARGUMENT} bytes are possible")
     for reference in find_references(script):
+        shown = f"$({shorten(reference.expression)})"
         yield Fault(
             f"{path}.script",
-            f"$({reference.expression}) isn't replaced in a script; pass it through env: "
-            f"{{name: VALUE, value: $({reference.expression})}}, and use $VALUE",
+            f"{shown} isn't replaced in a script; pass it through env: "
+            f"{{name: VALUE, value: {shown}}}, and use $VALUE",
         )
 
 

@@ -18,6 +18,7 @@ _OPERATORS_OWN: Final = {
     "restartPolicy": "can't be set: it is always Never; use retry to run a node again",
     "activeDeadlineSeconds": "can't be set; use timeout",
 }
+_PLACES: Final = "references stand in command, args and env values, and params in image, too"
 
 
 def template_faults(template: object, path: str, scope: Scope) -> Iterator[Fault]:
@@ -118,3 +119,16 @@ def reference_faults(container: Mapping[str, Any], path: str, scope: Scope) -> I
                 yield Fault(f"{path}.{field}", message)
             elif message := scope.fault(expression):
                 yield Fault(f"{path}.{field}", message)
+
+
+def unreplaced_faults(value: object, path: str) -> Iterator[Fault]:
+    """References of ours in any text of ``value``, where they would stay as they are written."""
+    if isinstance(value, str):
+        for reference in find_references(value):
+            yield Fault(path, f"$({shorten(reference.expression)}) isn't replaced here; {_PLACES}")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from unreplaced_faults(item, f"{path}.{shorten(str(key))}")
+    else:
+        for index, item in enumerate(_items(value)):
+            yield from unreplaced_faults(item, f"{path}[{item_label(item, index)}]")

@@ -45,7 +45,7 @@ def _short_hands(task: Task) -> Object:
     """The container ``main`` as far as the short hands tell of it."""
     command = task.command
     if task.script is not None:
-        command = (*task.shell, escape(task.script))
+        command = tuple(map(escape, (*task.shell, task.script)))
     fields = {
         "image": task.image,
         "command": None if command is None else list(command),

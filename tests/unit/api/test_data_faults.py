@@ -30,6 +30,7 @@ FORM = (
     'nodes can only be read by name: nodes.<name>.<field>, or nodes["<name>"]…',
 )
 KNOWN = "a condition knows params, nodes and workflow; text stands in quotes"
+PLACES = "references stand in command, args and env values, and params in image, too"
 FIELDS = "phase, reason, exitCode, servedBy, outputs"
 
 TABLE: list[tuple[str, Any, list[str]]] = [
@@ -56,6 +57,12 @@ TABLE: list[tuple[str, Any, list[str]]] = [
     ("param in a script", with_params(DATE, script="echo $(params.date)"),
      [("spec.nodes[a].script: $(params.date) isn't replaced in a script; pass it through env:"
       " {name: VALUE, value: $(params.date)}, and use $VALUE")]),
+    ("param in a shell",
+     spec(node("a") | {"script": "x", "shell": ["sh", "$(params.date) $$(params.date)"]}),
+     [f"spec.nodes[a].shell[1]: $(params.date) isn't replaced here; {PLACES}"]),
+    ("param in the shell of the defaults",
+     spec(node("a"), defaults={"image": "x", "shell": ["$(params.zzz)", "$(HOME)"]}),
+     [f"spec.defaults.shell[0]: $(params.zzz) isn't replaced here; {PLACES}"]),
     ("param in the defaults",
      spec(params=[DATE], defaults={"image": "x:$(params.date)",
                                    "env": [{"name": "D", "value": "$(params.date)"}]}), []),
