@@ -135,8 +135,13 @@ for _kind in ("again", "refused", "user", "bug"):
 
 def record_workflow_started(value: float, namespace: str) -> None:
     """``value`` runs began in ``namespace``."""
+    _STARTED.labels(_NAMESPACES.label(namespace)).inc(value)
+    expect_runs(namespace)
+
+
+def expect_runs(namespace: str) -> None:
+    """Runs will end in ``namespace``; from now on their ends are told, none so far."""
     label = _NAMESPACES.label(namespace)
-    _STARTED.labels(label).inc(value)
     for result in _RESULTS:
         _FINISHED.labels(label, result)
 

@@ -66,6 +66,14 @@ def test_a_namespace_has_its_counters_as_soon_as_a_run_began_there() -> None:
         assert value(name, namespace="fresh", result=result) == 0.0
 
 
+def test_a_namespace_has_the_results_of_runs_that_are_on_before_any_of_them_ends() -> None:
+    metrics.expect_runs("inherited")
+    assert value("tidegate_workflows_started_total", namespace="inherited") is None
+    for result in ("Succeeded", "Failed", "Cancelled"):
+        name = "tidegate_workflows_finished_total"
+        assert value(name, namespace="inherited", result=result) == 0.0
+
+
 def test_namespaces_beyond_a_bound_are_one() -> None:
     namespaces = Namespaces(2)
     assert [namespaces.label(name) for name in "abcab"] == ["a", "b", "(other)", "a", "b"]

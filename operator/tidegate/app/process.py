@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -39,6 +39,7 @@ from tidegate.cluster.policies import Policies, PolicyWatch
 from tidegate.cluster.queue import Queue
 from tidegate.cluster.recorder import Recorder
 from tidegate.cluster.refusals import Refusals
+from tidegate.cluster.rows import LIVE_PHASES, Row
 from tidegate.cluster.view import View
 from tidegate.facts.model import AttemptFact
 from tidegate.gauges import Census
@@ -158,9 +159,12 @@ class Process:
         """Only of a replica that works: it would be summed up with the others'."""
         if not self._works or self._stopped.is_set():
             return None
+        return census.take(self._rows(), self._queue.depths, self._clock.now())
+
+    def _rows(self) -> Iterator[Row]:
+        """All Workflows but those in namespaces that are left alone."""
         left_alone = excluded(self._settings)
-        rows = (row for row in self._view.rows() if row.key.namespace not in left_alone)
-        return census.take(rows, self._queue.depths, self._clock.now())
+        return (row for row in self._view.rows() if row.key.namespace not in left_alone)
 
     def unhealthy(self) -> list[str]:
         """Why the process should be started afresh."""
@@ -217,6 +221,8 @@ class Process:
         await self._synced.wait()
         await self._sources.resync(self._gained_at)
         await self._policies.resync(self._gained_at)
+        for namespace in {row.key.namespace for row in self._rows() if row.phase in LIVE_PHASES}:
+            metrics.expect_runs(namespace)
         for key in tuple(self._view.keys()):
             self._queue.add(key)
         log.info("working on %d Workflows", len(self._queue))
