@@ -149,22 +149,22 @@ def failed_finally(node: NodeStatus) -> str:
     """Nothing more is tried: what happened to the node, and to its fallback."""
     own = [f for f in node.failures if not f.standby]
     others = [f for f in node.failures if f.standby]
-    text = _attempts(own) if own else ""
+    parts = [_attempts(own[-1], own[-1].attempt)] if own else []
     if others:
-        text = f"{text}; fallback {others[-1].standby}: {_attempts(others)}"
-    return clip(text)
+        tries = others[-1].attempt - own[-1].attempt if own else 0
+        parts.append(f"fallback {others[-1].standby}: {_attempts(others[-1], tries)}")
+    return clip("; ".join(parts) or "failed")
 
 
 def _history(node: NodeStatus) -> str:
-    return _attempts([f for f in node.failures if not f.standby])
+    own = [f for f in node.failures if not f.standby]
+    return _attempts(own[-1], own[-1].attempt) if own else "failed"
 
 
-def _attempts(failures: Sequence[Failure]) -> str:
-    if not failures:
-        return "failed"
-    last = failures[-1]
+def _attempts(last: Failure, tries: int) -> str:
+    """The last of so many failures, of which a large status doesn't keep all."""
     words = failure_words(last.reason, last.exit_code, last.message)
-    return f"{words} after {len(failures)} attempts" if len(failures) > 1 else words
+    return f"{words} after {tries} attempts" if tries > 1 else words
 
 
 def former_attempt_runs(names_: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """What there is to tell and to count, found by comparing a status with the one before.
 
 As it is made of the difference between two statuses, nothing is told twice, whatever was planned
-again in between, and nothing is told that isn't recorded.
+again in between, and nothing is told that isn't recorded. The status before may be shortened, the
+one after must not be yet: what was cut off would be missing in what is told.
 """
 
 from collections.abc import Iterator
@@ -134,8 +135,8 @@ def observations(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Obse
 
 
 def _node_observations(before: NodeStatus, after: NodeStatus) -> Iterator[Observation]:
-    if after.failures[-1:] != before.failures[-1:] and after.failures:
-        yield Observation("node_attempt_ended", 1.0, ("failed", after.failures[-1].reason))
+    for failure in after.failures[len(before.failures) :]:
+        yield Observation("node_attempt_ended", 1.0, ("failed", failure.reason))
     if after.retry_at is not None and after.retry_at != before.retry_at:
         yield Observation("node_retried")
     ended = after.phase.has_ended and not before.phase.has_ended

@@ -13,6 +13,7 @@ from tidegate.engine.messages import annotate
 from tidegate.engine.model import Note, Plan
 from tidegate.engine.run_begin import has_begun
 from tidegate.engine.size import bounded
+from tidegate.engine.waves import wave_statuses
 
 
 def sealed(context: Context, status: WorkflowStatus, draft: Plan) -> Plan:
@@ -32,15 +33,26 @@ def sealed(context: Context, status: WorkflowStatus, draft: Plan) -> Plan:
             )
         }
     )
+    before = _with_waves(context, status)
+    told: tuple[Note, ...] = (*draft.notes, *notes.notes(workflow, before, status))
+    counted = tuple(notes.observations(before, status))
     status = bounded(status)
-    told: tuple[Note, ...] = (*draft.notes, *notes.notes(workflow, recorded, status))
     return replace(
         draft,
         status=status,
         decides=has_new_decision(recorded, status),
         notes=told,
-        observations=tuple(notes.observations(recorded, status)),
+        observations=counted,
     )
+
+
+def _with_waves(context: Context, after: WorkflowStatus) -> WorkflowStatus:
+    """The recorded status, whose waves are made anew if it was too large to keep them."""
+    recorded = context.recorded
+    if recorded.waves or not after.waves or recorded.run != after.run:
+        return recorded
+    waves = wave_statuses(context.workflow, recorded.nodes, recorded.run, recorded.started_at)
+    return recorded.model_copy(update={"waves": waves})
 
 
 def _ready_note(context: Context, status: WorkflowStatus) -> ReadyNote | None:

@@ -1,14 +1,21 @@
+from functools import partial
+
+import pytest
+
 from tests.unit.engine.builders import KEY, PATIENT, node, spec
 from tests.unit.engine.run import Run
+from tidegate.engine import seal
 from tidegate.engine.messages import logs
 from tidegate.engine.model import NoteKind
+from tidegate.engine.notes import observations
+from tidegate.engine.size import bounded, size
 
 
 def events(run: Run) -> list[str]:
     return [f"{note.kind}: {note.message}" for note in run.notes]
 
 
-def test_the_events_of_a_run_with_everything() -> None:
+def run_with_everything() -> Run:
     run = Run(
         spec(
             node("a", retry=PATIENT | {"limit": 1}, fallback="s"),
@@ -26,6 +33,11 @@ def test_the_events_of_a_run_with_everything() -> None:
     run.pod_succeeds("a")
     run.pod_fails("c", exit_code=5)
     run.pod_succeeds("x")
+    return run
+
+
+def test_the_events_of_a_run_with_everything() -> None:
+    run = run_with_everything()
     assert events(run) == [
         "WorkflowStarted: 4 nodes in 3 waves",
         "WaveStarted: wave 1 of 3: a and b",
@@ -123,3 +135,31 @@ def test_names_of_workflows_and_nodes_are_no_labels() -> None:
     run = Run(spec(node("extract", retry=PATIENT)))
     run.pod_fails("extract")
     assert all("extract" not in label for o in run.observations for label in o.labels)
+
+
+@pytest.mark.parametrize("limit", [0, 2600, 3000])
+def test_however_much_a_status_is_shortened_the_same_is_told_and_counted(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_with_everything()
+    monkeypatch.setattr(seal, "bounded", partial(bounded, limit=limit))
+    short = run_with_everything()
+    assert size(short.status) < size(whole.status)
+    assert counted(short) == counted(whole)
+    assert [note.kind for note in short.notes] == [note.kind for note in whole.notes]
+    node_events = events(whole)[:-1]
+    assert events(short)[:-1] == node_events
+
+
+def test_shortening_alone_is_nothing_to_count() -> None:
+    status = run_with_everything().status
+    for limit in range(0, size(status), 50):
+        assert list(observations(status, bounded(status, limit))) == []
+
+
+def test_each_of_several_failures_of_one_pass_is_counted() -> None:
+    standby = {"name": "s", "env": [{"name": "N", "value": "$(nodes.a.outputs.n)"}]}
+    needs = node("b", "a", fallback="s", env=standby["env"])
+    run = Run(spec(node("a"), needs, extra=[standby]))
+    run.pod_succeeds("a", told='{"m": 1}')
+    assert counted(run).count(("node_attempt_ended", 1, ("failed", "MissingOutput"))) == 2
