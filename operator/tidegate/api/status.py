@@ -310,8 +310,8 @@ class WorkflowStatus(StatusModel):
     definition: str | None = None
     """Hash of everything that the present run runs, as ``<format>:<hash>``."""
     authors: tuple[str, ...] = ()
-    """Who wrote the Workflow, changed it or asked for a rerun, by the annotation
-    ``tidegate.dev/author``; at most 64."""
+    """Who wrote the Workflow, changed it or asked for a rerun while a checkpoint forbade authors to
+    vote, by the annotation ``tidegate.dev/author``; at most 64."""
     ignored: tuple[str, ...] = ()
     """Digests of the votes that were ignored as nothing asks for them, at most 64."""
     requests: Requests = Field(default_factory=Requests)
