@@ -83,6 +83,7 @@ class Reconciler:
         """
         for _ in range(_MAX_ROUNDS):
             fact = self._world.view.workflow(key)
+            self._miss(key, fact)
             if fact is None or fact.deleting:
                 self._forget(key)
                 return
@@ -212,6 +213,12 @@ class Reconciler:
         if memory is None or memory.uid != fact.uid:
             memory = self._memory[fact.key] = _Memory(fact.uid)
         return memory
+
+    def _miss(self, key: WorkflowKey, fact: WorkflowFact | None) -> None:
+        """Tell the log if the Workflow of earlier passes is gone; ``fact`` may be a namesake's."""
+        memory = self._memory.get(key)
+        if memory is not None and (fact is None or fact.deleting or fact.uid != memory.uid):
+            self._world.recorder.find_deleted(memory.uid)
 
     def _forget(self, key: WorkflowKey) -> None:
         """All of it can be had again; a Workflow that has ended may lie there for years."""

@@ -40,6 +40,9 @@ class Quiet:
     def find_over(self, workflow: Any, valid: Any, status: Any) -> None:
         """Nothing is logged here."""
 
+    def find_deleted(self, workflow_uid: str) -> None:
+        """Nothing is logged here."""
+
     def has_logged(self, workflow: Any, attempt: Any = None) -> bool:
         return True
 

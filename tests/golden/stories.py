@@ -1,12 +1,15 @@
 """Runs as they happen, told to the end: what the golden logs are made of."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.unit.engine.builders import PATIENT, container_end, node, spec
 from tests.unit.engine.run import Run
 from tidegate.api.workflow import ValidatedWorkflow
+from tidegate.engine.deleted import deleted
 from tidegate.errors import InvalidSpec
+from tidegate.report.markdown import render
 from tidegate.report.model import Report, Tail, attempt_key
 
 IMAGE = "docker.io/library/busybox@sha256:" + "3fbc6325" * 8
@@ -161,6 +164,18 @@ def cancelled() -> Report:
     story.advance(3600)
     story.ask(cancel="graceful")
     return story.told({"1.train.1": Tail("epoch 7\nepoch 8\n", cut=True)})
+
+
+def deleted_in_mid_run() -> Report:
+    asks = node("approve", "load", checkpoint={"message": "Go on?"})
+    story = Story(spec(node("load"), node("train", "load"), asks, node("eval", "train approve")))
+    story.succeeds("load")
+    story.advance(1)
+    story.pod_runs("train")
+    story.advance(60)
+    assert "kubectl annotate" in render(story.told())
+    lines = {"1.train.1": Tail("epoch 7\n")}
+    return replace(story.told(lines), status=deleted(story.status, story.now))
 
 
 def out_of_time() -> Report:
@@ -326,6 +341,7 @@ def hostile() -> Report:
 STORIES: dict[str, Callable[[], Report]] = {
     "approved": approved,
     "cancelled": cancelled,
+    "deleted-in-mid-run": deleted_in_mid_run,
     "fail-fast": fail_fast,
     "failed-with-fallback": failed_with_fallback,
     "fifty-nodes": fifty,

@@ -21,6 +21,12 @@ def test_logs(story: str, golden: Callable[[Path, str], None]) -> None:
     golden(LOGS / f"{story}.md", log)
 
 
+def test_the_log_of_a_workflow_that_is_gone_asks_nothing_of_it() -> None:
+    log = render(STORIES["deleted-in-mid-run"]())
+    assert " twf " not in log
+    assert "annotate" not in log
+
+
 def test_every_golden_log_has_its_story() -> None:
     assert {path.stem for path in LOGS.glob("*.md")} == set(STORIES)
 

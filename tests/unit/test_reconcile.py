@@ -95,10 +95,13 @@ async def test_with_a_deletion_timestamp_nothing_is_planned(gone: bool) -> None:
 
 async def test_an_object_of_the_same_name_is_another() -> None:
     ports = await started()
+    assert ports.fact is not None
+    former = ports.fact.uid
     ports.attempts.clear()
     ports.fact = replace(workflow_fact(spec(node("z"))), uid="another", resource_version="1")
     log = await ports.look()
     assert log[:3] == ["record Running", "tell WorkflowStarted", "start z1"]
+    assert ports.missed == [former]
 
 
 # --- the gate, and answers that say no
@@ -339,6 +342,20 @@ async def test_a_workflow_is_deleted_when_its_time_is_over() -> None:
 
 
 # --- the log
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_the_log_hears_once_that_the_workflow_of_a_run_is_deleted(gone: bool) -> None:
+    ports = await started(spec(node("a")))
+    assert ports.fact is not None
+    uid = ports.fact.uid
+    if gone:
+        ports.fact = None
+    else:
+        ports.change(deleting=True)
+    for _ in range(3):
+        await ports.look()
+    assert ports.missed == [uid]
 
 
 async def test_the_log_hears_of_an_end_that_somebody_else_recorded() -> None:

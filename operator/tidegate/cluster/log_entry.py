@@ -33,6 +33,8 @@ class Entry:
     """Whether that one has ended."""
     retained: bool
     """Whether its log outlives the Workflow."""
+    last: WorkflowStatus | None
+    """The status of a run that is on, where its log does: kept to close it with."""
     workflow: ValidatedWorkflow | None
     not_before: float
     """The loop's time before which nothing is written, unless the run ends."""
@@ -84,15 +86,16 @@ class Entry:
         return max(due, self.written_at + pace.between, self.retry_at)
 
     def hear(self, fact: WorkflowFact, snapshot: Snapshot) -> None:
-        """Take up what is known now; the status itself isn't kept longer than it takes to tell."""
+        """Take up what is known now; mostly a status isn't kept longer than it takes to tell."""
         self.fact, self.workflow = replace(fact, spec=EMPTY, status=EMPTY), snapshot.workflow
         self.run, self.over = snapshot.status.run, snapshot.status.is_over
         self.retained = is_retained(fact, snapshot.status)
+        self.last = snapshot.status if self.retained and not self.over else None
 
 
 def new_entry(fact: WorkflowFact, snapshot: Snapshot, not_before: float) -> Entry:
     """An entry that has heard of this status."""
-    entry = Entry(fact, 0, False, False, None, not_before)
+    entry = Entry(fact, 0, False, False, None, None, not_before)
     entry.hear(fact, snapshot)
     return entry
 

@@ -160,6 +160,9 @@ class Recorder(Protocol):
     ) -> None:
         """The run was found to be over, whoever recorded that: perhaps a leader that was paused."""
 
+    def find_deleted(self, workflow_uid: str) -> None:
+        """The Workflow is gone or on its way, maybe in the middle of a run."""
+
     def has_logged(self, workflow: WorkflowFact, attempt: AttemptId | None = None) -> bool:
         """Whether the log has what there is to tell of an attempt, or of the Workflow.
 

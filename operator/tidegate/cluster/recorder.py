@@ -23,6 +23,7 @@ from tidegate.cluster.log_store import LogStore
 from tidegate.cluster.log_trouble import Trouble, trouble_of, words_on_lost
 from tidegate.cluster.log_writer import Snapshot, Task, Writer, Written, digest_of
 from tidegate.cluster.ports import Agenda, Clock, Teller, View
+from tidegate.engine.deleted import deleted
 from tidegate.engine.model import Note, NoteKind
 from tidegate.errors import ApiError, InvalidSpec
 from tidegate.facts.model import AttemptFact, WorkflowFact
@@ -85,6 +86,12 @@ class Recorder:
         entry = self._entries.get(workflow.uid)
         if entry is not None and (entry.run, entry.over) < (status.run, True):
             self.note(workflow, valid, status)
+
+    def find_deleted(self, workflow_uid: str) -> None:
+        """The Workflow went; if its run was on, a log that stays tells so, and nothing after it."""
+        entry = self._entries.get(workflow_uid)
+        if entry is not None and entry.last is not None:
+            self.note(entry.fact, entry.workflow, deleted(entry.last, self._clock.now()))
 
     def has_logged(self, workflow: WorkflowFact, attempt: AttemptId | None = None) -> bool:
         """Whether the log has what there is to tell of an attempt, or of the Workflow."""

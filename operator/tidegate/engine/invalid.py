@@ -7,7 +7,7 @@ so a cancel gives the run up, whichever it asks for; what still runs is ended.
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from tidegate.api.status import LIVE_PHASES, NodeStatus, Phase, Requests, WorkflowStatus
+from tidegate.api.status import LIVE_PHASES, Phase, Requests, WorkflowStatus
 from tidegate.constants import ANNOTATION_CANCEL, ANNOTATION_RERUN
 from tidegate.engine import strays
 from tidegate.engine.authors import with_author
@@ -17,8 +17,8 @@ from tidegate.engine.control import CANCEL, remembered
 from tidegate.engine.log_ref import with_log
 from tidegate.engine.messages import annotate, clip
 from tidegate.engine.model import Note, NoteKind, Plan
-from tidegate.engine.node import cancelled, skipped
-from tidegate.engine.reasons import Reason, RunReason
+from tidegate.engine.node import cut_short
+from tidegate.engine.reasons import RunReason
 from tidegate.engine.run_begin import has_begun
 from tidegate.engine.ttl import time_to_live
 from tidegate.errors import Fault
@@ -79,6 +79,7 @@ def _given_up_if_asked(fact: WorkflowFact, status: WorkflowStatus, now: datetime
     if remembered(text) == status.requests.cancel or CANCEL.fullmatch(text) is None:
         return status
     requests = status.requests.model_copy(update={"cancel": remembered(text)})
+    words = "the run was cancelled before it could start"
     return status.model_copy(
         update={
             "phase": Phase.CANCELLED,
@@ -87,17 +88,9 @@ def _given_up_if_asked(fact: WorkflowFact, status: WorkflowStatus, now: datetime
             "finished_at": now,
             "waiting_for": None,
             "requests": requests,
-            "nodes": {name: _given_up(node, now) for name, node in status.nodes.items()},
+            "nodes": {name: cut_short(node, now, words) for name, node in status.nodes.items()},
         }
     )
-
-
-def _given_up(node: NodeStatus, now: datetime) -> NodeStatus:
-    if node.phase.has_ended:
-        return node
-    if node.attempt:
-        return cancelled(node, Reason.CANCELLED, now)
-    return skipped(node, Reason.RUN_ENDED, "the run was cancelled before it could start", now)
 
 
 def _seconds(fact: WorkflowFact) -> int | None:

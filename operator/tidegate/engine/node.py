@@ -128,6 +128,15 @@ def skipped(node: NodeStatus, reason: Reason, message: str, at: datetime) -> Nod
     )
 
 
+def cut_short(node: NodeStatus, at: datetime, words: str) -> NodeStatus:
+    """The node of a run that ends here; ``words`` say why it won't run where it never did."""
+    if node.phase.has_ended:
+        return node
+    if node.attempt:
+        return cancelled(node, Reason.CANCELLED, at)
+    return skipped(node, Reason.RUN_ENDED, words, at)
+
+
 def update(node: NodeStatus, **changes: Any) -> NodeStatus:
     """The node with some fields changed."""
     return node.model_copy(update=changes)

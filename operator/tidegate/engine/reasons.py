@@ -65,6 +65,7 @@ class RunReason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     CANCEL_REQUESTED = "CancelRequested"
     EXIT_HANDLER_FAILED = "ExitHandlerFailed"
+    WORKFLOW_DELETED = "WorkflowDeleted"
 
 
 NOT_COUNTED = "QuotaLeftNoPod"

@@ -5,6 +5,7 @@ from typing import Final
 
 from tidegate.api.plain import one_line
 from tidegate.api.status import NodePhase, Phase
+from tidegate.engine.reasons import RunReason
 from tidegate.report import commands
 from tidegate.report.detail import Detail
 from tidegate.report.model import Report, run_of
@@ -40,8 +41,10 @@ def deeper(report: Report, _: Detail) -> list[str]:
 
 def _commands(report: Report) -> Iterator[str]:
     key, status = report.key, report.status
-    yield "# the Workflow with its Events"
-    yield commands.describe(key)
+    is_there = status.reason != RunReason.WORKFLOW_DELETED
+    if is_there:
+        yield "# the Workflow with its Events"
+        yield commands.describe(key)
     if status.run > 0:
         yield "# Jobs and pods of this run"
         yield commands.jobs(key, status.run)
@@ -51,7 +54,8 @@ def _commands(report: Report) -> Iterator[str]:
     if report.tails and status.log is not None:
         yield "# the last lines of an attempt, also when its pod is gone"
         yield commands.tail(key, status.log.config_map, _tail_to_look_at(report, node))
-    yield from _next(report)
+    if is_there:
+        yield from _next(report)
 
 
 def _node_to_look_at(report: Report) -> str:

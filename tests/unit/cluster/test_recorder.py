@@ -1,5 +1,6 @@
 """When logs are written, what waits for them, and what is found of others' work."""
 
+import copy
 import itertools
 from typing import Any
 
@@ -223,6 +224,53 @@ async def test_a_workflow_that_is_deleted_is_not_written_of_unless_its_log_stays
     del world.present[KEY]
     await pass_by(10)
     assert "run 1 · Succeeded" in world.logs.maps[f"demo-log-{UID[:5]}"]["data"]["log.md"]
+
+
+RETAINED = LogRef(config_map=f"demo-log-{UID[:5]}")
+
+
+@pytest.mark.parametrize("told_before", [True, False])
+@virtual
+async def test_a_log_that_stays_says_that_its_workflow_was_deleted_in_mid_run(
+    world: World, told_before: bool
+) -> None:
+    await world.begin()
+    world.note(status("Running", nodes={"a": node("Running")}, log=RETAINED))
+    await pass_by(6 if told_before else 0)
+    del world.present[KEY]
+    world.recorder.find_deleted(UID)
+    await pass_by(10)
+    found = world.logs.maps[RETAINED.config_map]
+    assert "run 1 · Cancelled" in found["data"]["log.md"]
+    assert "The Workflow was deleted at 2026-" in found["data"]["log.md"]
+    assert found["data"]["1.a.1.txt"] == "hello\n", "what ran printed this before it went, too"
+    assert '"over":true' in found["metadata"]["annotations"]["tidegate.dev/log"]
+    writes = world.writes
+    world.recorder.find_deleted(UID)
+    await pass_by(100)
+    assert world.writes == writes
+
+
+@pytest.mark.parametrize(
+    "state",
+    rows({
+        "goes along": status("Running"),
+        "tells of a run that had ended": status(log=RETAINED),
+    }),
+)  # fmt: skip
+@virtual
+async def test_any_other_log_is_left_as_it_is_when_its_workflow_is_deleted(
+    world: World, state: WorkflowStatus
+) -> None:
+    await world.begin()
+    world.note(state)
+    await pass_by(6)
+    found = copy.deepcopy(world.logs.maps)
+    del world.present[KEY]
+    world.recorder.find_deleted(UID)
+    world.recorder.find_deleted("unheard of")
+    await pass_by(100)
+    assert world.logs.maps == found
 
 
 # --- what others left

@@ -32,6 +32,7 @@ class Ports(Objects):
         self.wakes: list[datetime] = []
         self.noted: list[WorkflowStatus] = []
         self.found: list[WorkflowStatus] = []
+        self.missed: list[str] = []
         self.logs_lag = False
         world = World(view=self, gate=self, hands=Hands(self), book=self, teller=self,
                       recorder=self, agenda=self, clock=Clock(self))  # fmt: skip
@@ -98,6 +99,9 @@ class Ports(Objects):
         self, _workflow: WorkflowFact, _valid: ValidatedWorkflow | None, status: WorkflowStatus
     ) -> None:
         self.found.append(status)
+
+    def find_deleted(self, workflow_uid: str) -> None:
+        self.missed.append(workflow_uid)
 
     def has_logged(self, _workflow: WorkflowFact, _attempt: AttemptId | None = None) -> bool:
         return not self.logs_lag
