@@ -29,7 +29,7 @@ from tidegate.api.spec import (
     Trigger,
     WorkflowSpec,
 )
-from tidegate.api.task import RetryPolicy, Task
+from tidegate.api.task import Lent, RetryPolicy, Task
 
 DEFAULT_SHELL: Final = ("/bin/sh", "-ec")
 DEFAULT_START_TIMEOUT: Final = timedelta(minutes=10)
@@ -81,15 +81,25 @@ def stand_in(
     Entries that the standby has itself win over the primary's, and those over inherited ones. It
     has to write what either of them promises.
     """
-    literal = tuple(entry for entry in primary.env if "valueFrom" not in entry)
-    task = dataclasses.replace(
+    own = {entry["name"] for entry in own_env}
+    literal = [entry for entry in primary.env if "valueFrom" not in entry]
+    lent = tuple(_lent(entry, measure) for entry in literal if entry["name"] not in own)
+    surely = texts_of({"env": [one.entry for one in lent if one.measured is None]})
+    references, sizes = measure.texts((*_texts(standby), *surely))
+    return dataclasses.replace(
         standby,
-        env=merge_env(merge_env(standby.env, literal), own_env),
+        lent=lent,
         outputs={**primary.outputs, **standby.outputs},
+        references=references,
+        sizes=sizes,
         definition=primary.definition,
     )
-    references, sizes = measure.texts(_texts(task))
-    return dataclasses.replace(task, references=references, sizes=sizes)
+
+
+def _lent(entry: Mapping[str, Any], measure: Measure) -> Lent:
+    text = next(texts_of({"env": [entry]}), Text("", ""))
+    measured = measure.text(text.text)
+    return Lent(entry, text.name, measured if measured and measured.open else None)
 
 
 def main_container(template: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -123,6 +133,7 @@ def _task(
         script=spec.script,
         shell=spec.shell or defaults.shell or DEFAULT_SHELL,
         env=merge_env(_unsaid(defaults.env, main), spec.env),
+        lent=(),
         env_from=_inherited(spec.env_from, main.get("envFrom"), defaults.env_from) or (),
         working_dir=spec.working_dir,
         resources=_inherited(spec.resources, main.get("resources"), defaults.resources),
@@ -156,6 +167,7 @@ def _checkpoint(node: NodeSpec, checkpoint: Checkpoint) -> Task:
         script=None,
         shell=(),
         env=(),
+        lent=(),
         env_from=(),
         working_dir=None,
         resources=None,

@@ -58,16 +58,17 @@ class Sizes:
     """Each text that reads of nodes, or is too long as it is: its path, the bytes of its variable's
     name, and what was found."""
 
+    def sent_with(self, values: Mapping[str, Size]) -> int:
+        """Bytes of all texts with references, with the ``values`` of other nodes put in."""
+        return self.sent + sum(found.with_values(values).sent for _, _, found in self.texts)
+
     def excess(self, values: Mapping[str, str]) -> Fault | None:
         """What is too large with the ``values`` of other nodes put in; None if nothing is."""
         sizes = {name: size_of_value(value) for name, value in values.items()}
-        sent = self.sent
         for path, name, measured in self.texts:
-            size = measured.with_values(sizes)
-            if (length := name + size.program) > MAX_ARGUMENT:
+            if (length := name + measured.with_values(sizes).program) > MAX_ARGUMENT:
                 return Fault(path, f"takes {length} bytes{_REPLACED}; {MAX_ARGUMENT}{_AT_MOST}")
-            sent += size.sent
-        if sent <= MAX_POD_TEXTS:
+        if (sent := self.sent_with(sizes)) <= MAX_POD_TEXTS:
             return None
         took = f"its texts take {sent // 1024} KiB together{_REPLACED}"
         return Fault("", f"{took}; {MAX_POD_TEXTS // 1024} KiB{_AT_MOST}")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from tidegate.api.checkpoint_spec import Checkpoint
-from tidegate.api.sizes import Sizes
+from tidegate.api.sizes import Measured, Sizes
 from tidegate.api.spec import Jitter, Trigger
 
 
@@ -31,6 +31,23 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Lent:
+    """A variable that a node lends to the fallback that runs in its place."""
+
+    entry: Mapping[str, Any]
+    """As it stands in ``env``."""
+    name: int
+    """Bytes of its name, with the ``=``."""
+    measured: Measured | None
+    """Where it reads of other nodes: how large it becomes. None: it is lent in any case."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Its references to other nodes, each once."""
+        return tuple(name for name, _ in self.measured.open) if self.measured else ()
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """An effective node or standby; what it inherits has been inherited."""
 
@@ -51,6 +68,8 @@ class Task:
     script: str | None
     shell: tuple[str, ...]
     env: tuple[Mapping[str, Any], ...]
+    lent: tuple[Lent, ...]
+    """What a fallback gets of the node in whose place it runs, in the order of that node's env."""
     env_from: tuple[Mapping[str, Any], ...]
     working_dir: str | None
     resources: Mapping[str, Any] | None
@@ -62,9 +81,11 @@ class Task:
     when: str | None
     """Its condition, in CEL."""
     references: tuple[str, ...]
-    """What its texts refer to, each once: ``params.date``, ``nodes.check.outputs.rows`` …"""
+    """What its texts refer to, each once: ``params.date``, ``nodes.check.outputs.rows`` …
+
+    What it is lent may refer to more nodes, whose values it can do without."""
     sizes: Sizes
-    """How large those texts become."""
+    """How large those texts become, with all that it is lent in any case."""
     params: Mapping[str, str]
     """The params that it or its condition names, with their values: part of what it means."""
     checkpoint: Checkpoint | None

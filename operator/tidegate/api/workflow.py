@@ -166,6 +166,10 @@ def _size_faults(tasks: Tasks) -> Iterator[Fault]:
             if excess := task.sizes.excess({}):
                 path = f"spec.{field}[{name}]"
                 yield Fault(f"{path}.{excess.path}" if excess.path else path, excess.message)
+    for name, task in tasks.stand_ins.items():
+        if not tasks.standbys[task.name].sizes.excess({}) and (excess := task.sizes.excess({})):
+            words = f"{task.name} with the variables of {name}: {excess.message}"
+            yield Fault(f"spec.nodes[{name}].fallback", words)
 
 
 def _read(tasks: Iterable[Task], conditions: Mapping[str, Condition]) -> frozenset[str]:

@@ -11,6 +11,7 @@ from tidegate.api.task import Task
 from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.build.escape import escape
 from tidegate.build.references import resolve_container, values_of
+from tidegate.build.variables import env_of
 from tidegate.engine.model import Start
 
 Object = dict[str, Any]
@@ -19,7 +20,7 @@ Object = dict[str, Any]
 def pod_template(workflow: ValidatedWorkflow, start: Start, labels: Mapping[str, str]) -> Object:
     """The ``spec.template`` of the attempt's Job; ``labels`` are those that the Job bears, too."""
     task = task_of(workflow, start.attempt)
-    merged = merge_template(task.template, {"spec": {"containers": [_short_hands(task)]}})
+    merged = merge_template(task.template, {"spec": {"containers": [_short_hands(task, start)]}})
     metadata = dict(merged.get("metadata") or {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
     shown = {c.ANNOTATION_DEFAULT_CONTAINER: c.MAIN_CONTAINER}
@@ -41,7 +42,7 @@ def timeout_of(workflow: ValidatedWorkflow, start: Start) -> int | None:
     return None if seconds is None else ceil(seconds)
 
 
-def _short_hands(task: Task) -> Object:
+def _short_hands(task: Task, start: Start) -> Object:
     """The container ``main`` as far as the short hands tell of it."""
     command = task.command
     if task.script is not None:
@@ -51,7 +52,7 @@ def _short_hands(task: Task) -> Object:
         "command": None if command is None else list(command),
         "args": None if task.args is None else list(task.args),
         "workingDir": task.working_dir,
-        "env": [dict(entry) for entry in task.env] or None,
+        "env": [dict(entry) for entry in env_of(task, dict(start.values))] or None,
         "envFrom": [dict(entry) for entry in task.env_from] or None,
         "resources": dict(task.resources or {}) or None,
         "volumeMounts": [dict(mount) for mount in task.volume_mounts] or None,

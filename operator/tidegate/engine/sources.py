@@ -1,6 +1,7 @@
 """What a task reads of others: the values of its references, and its condition."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from tidegate.api.expressions import Condition, EvaluationError
@@ -28,17 +29,29 @@ def has_all_sources(workflow: ValidatedWorkflow, task: Task, nodes: Nodes) -> bo
     """
     condition = workflow.conditions.get(task.name)
     read = condition.nodes if condition is not None else frozenset()
-    referred = {value.node for value in _node_values(task).values()}
+    referred = {value.node for value in _node_values((*task.references, *_lent(task))).values()}
     return all(nodes[name].phase.has_ended for name in read | referred)
 
 
 def reference_values(
     workflow: ValidatedWorkflow, task: Task, nodes: Nodes
 ) -> tuple[tuple[str, str], ...]:
-    """What the task's references to other nodes stand for; raises MissingValueError."""
-    return tuple(
-        (text, _value(workflow, value, nodes)) for text, value in _node_values(task).items()
-    )
+    """What the task's references to other nodes stand for; raises MissingValueError.
+
+    What it is lent may be without a value: then it isn't among them.
+    """
+    values = {
+        text: _value(workflow, value, nodes)
+        for text, value in _node_values(task.references).items()
+    }
+    for text, value in _node_values(_lent(task)).items():
+        with suppress(MissingValueError):
+            values[text] = _value(workflow, value, nodes)
+    return tuple(values.items())
+
+
+def _lent(task: Task) -> Iterable[str]:
+    return (text for lent in task.lent for text in lent.reads)
 
 
 def condition_holds(
@@ -69,8 +82,8 @@ def _fields(node: NodeStatus, task: Task) -> dict[str, Any]:
     }
 
 
-def _node_values(task: Task) -> dict[str, NodeValue]:
-    found = ((text, node_value(text)) for text in task.references)
+def _node_values(references: Iterable[str]) -> dict[str, NodeValue]:
+    found = ((text, node_value(text)) for text in references)
     return {text: value for text, value in found if value is not None}
 
 

@@ -6,6 +6,7 @@ import pytest
 from tests.unit.api.specs import node, spec, validated
 from tidegate.api.spec import Jitter, Trigger
 from tidegate.api.task import RetryPolicy, Task
+from tidegate.build.variables import env_of
 
 
 def task(own: dict[str, Any] | None = None, defaults: dict[str, Any] | None = None) -> Task:
@@ -134,7 +135,7 @@ def test_a_stand_in_gets_the_primarys_literal_variables() -> None:
         }
     )
     stand_in = workflow.stand_ins["a"]
-    assert {entry["name"]: entry.get("value") for entry in stand_in.env} == {
+    assert {entry["name"]: entry.get("value") for entry in env_of(stand_in, {})} == {
         "D": "a",
         "E": None,
         "A": "a",
@@ -142,7 +143,7 @@ def test_a_stand_in_gets_the_primarys_literal_variables() -> None:
     }
     assert stand_in.name == "s"
     assert stand_in.definition == workflow.tasks["a"].definition
-    assert workflow.stand_ins["b"].env == workflow.standbys["s"].env
+    assert env_of(workflow.stand_ins["b"], {}) == workflow.standbys["s"].env
     assert set(workflow.stand_ins) == {"a", "b"}
 
 

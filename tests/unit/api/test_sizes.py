@@ -72,3 +72,14 @@ def test_a_small_spec_can_t_make_a_large_job() -> None:
     texts = ["$(params.p)"] * (MAX_POD_TEXTS // 65536)
     job = job_manifest(workflow_of(with_param(*texts, value="$" * 32768)), start_of("a"))
     assert MAX_POD_TEXTS <= len(orjson.dumps(job)) < MAX_POD_TEXTS + 4096
+
+
+def test_what_a_node_lends_its_fallback_counts() -> None:
+    env = [{"name": f"P{i}", "value": "$(params.p)" * 100} for i in range(3)]
+    standby = node("s", args=["$(params.p)" * 120] * 2)
+    params = [{"name": "p", "value": KIB}]
+    raw = spec(node("a", fallback="s", env=env), standbys=[standby], params=params)
+    told = "its texts take 540 KiB together with its references replaced"
+    assert faults(raw) == [
+        f"spec.nodes[a].fallback: s with the variables of a: {told}; 512 KiB {AT_MOST}"
+    ]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.engine.builders import node, rows, spec
 from tests.unit.engine.run import Run
+from tidegate.build.job import job_manifest
 
 TOLD = '{"text":"a $(B) \\"x\\"","n":1200,"f":1.5,"t":true,"z":null,"l":[1,"é"],"o":{"k":"v"}}'
 
@@ -87,6 +88,55 @@ def test_a_fallback_serves_where_an_output_is_missing() -> None:
     assert run.started == ["a1", "b1/s"]
     run.pod_succeeds("b")
     assert run.node("b").served_by == "s"
+
+
+ROWS = {"name": "ROWS", "value": "$(nodes.a.outputs.rows)"}
+
+
+def variables(run: Run) -> dict[str, str]:
+    """Of the last attempt, those that the author wrote."""
+    job = job_manifest(run.workflow, run.starts[-1])
+    env = job["spec"]["template"]["spec"]["containers"][0]["env"]
+    return {e["name"]: e["value"] for e in env if not e["name"].startswith("TIDEGATE_")}
+
+
+def test_a_fallback_goes_without_its_primary_s_variables_that_have_no_value() -> None:
+    env = [ROWS, {"name": "RUN", "value": "$(workflow.run)"}]
+    run = Run(spec(node("a"), after(env=env, fallback="s"), standbys="s"))
+    run.pod_succeeds("a")
+    assert run.started == ["a1", "b1/s"]
+    assert variables(run) == {"RUN": "1"}
+    run.pod_succeeds("b")
+    assert run.node("b").served_by == "s"
+
+
+def test_without_its_primary_s_variable_a_fallback_has_that_of_the_defaults() -> None:
+    defaults = {"image": "x", "env": [{"name": "ROWS", "value": "0"}]}
+    reader = after(env=[ROWS], fallback="s")
+    run = Run(spec(node("a"), reader, standbys="s", defaults=defaults))
+    run.pod_succeeds("a")
+    assert run.started == ["a1", "b1/s"]
+    assert variables(run) == {"ROWS": "0"}
+
+
+def test_a_fallback_goes_without_its_primary_s_variables_that_are_too_large() -> None:
+    env = [{"name": "LONG", "value": BOMB[0]}, {"name": "X", "value": "$(nodes.a.outputs.x)"}]
+    run = Run(spec(node("a"), after(env=env, fallback="s"), standbys="s"))
+    run.pod_succeeds("a", told=TELLS_4_KIB)
+    assert run.started == ["a1", "b1/s"]
+    assert set(variables(run)) == {"X"}
+
+
+def test_variables_that_a_fallback_is_given_don_t_make_its_pod_too_large() -> None:
+    long = "$(nodes.a.outputs.x)" * 30
+    env = [{"name": f"X{i}", "value": long} for i in range(6)]
+    run = Run(spec(node("a"), after(env=env, fallback="s"), standbys="s"))
+    run.pod_succeeds("a", told=TELLS_4_KIB)
+    assert run.node("b").failures[0].message == (
+        "its texts take 703 KiB together with its references replaced; 512 KiB are possible; pass"
+        " large data by a volume or a ConfigMap"
+    )
+    assert list(variables(run)) == ["X0", "X1", "X2", "X3"]
 
 
 def test_a_fallback_may_miss_one_too() -> None:
