@@ -17,7 +17,8 @@ pytestmark = pytest.mark.integration
 POLICY = "tidegate-authors"
 NO_JOBS = "may not create Jobs in t-policies-authors"
 UNSIGNED = "must say so in the same request: annotation tidegate.dev/author="
-NOT_ALONE = "by itself: it changes together with spec or a rerun"
+UNRECORDED = "the operator has not recorded tidegate-admin as an author yet"
+NO_AUTHOR = "only somebody who is recorded as an author can; set the annotation"
 NOT_OTHERS = "to somebody else: it names whoever writes it"
 
 
@@ -52,9 +53,9 @@ def edit(author: str | None = None, spec: Object | None = None, **texts: str) ->
     return s.merge({**patch, "metadata": {"annotations": named}} if named else patch)
 
 
-def forbidding() -> s.Act:
-    """Switch forbidAuthors on, unsigned."""
-    return s.merge({"spec": {"nodes": s.signed_spec()["nodes"]}})
+FORBIDDING = {"nodes": s.signed_spec()["nodes"]}
+ALLOWING = {"nodes": s.SPEC["nodes"]}
+FALSE = {"annotations": {s.AUTHOR: "alice"}}
 
 
 RESTORED = {"velero.io/restore-name": "nightly"}
@@ -107,35 +108,65 @@ AUTHORS = [
     Row("an edit signed in capitals", s.ED, edit("ED"), UNSIGNED + "ed",
         ADMINS),
     Row("an edit signed", s.ED, edit("ed"), "", ADMINS),
-    Row("an edit signed while the former author isn't recorded", s.ED, edit("ed"),
-        "the operator has not recorded tidegate-admin as an author yet", signed()),
+    Row("an edit signed while the former author isn't recorded", s.ED, edit("ed"), UNRECORDED,
+        signed()),
     Row("a rerun that isn't signed", s.ED, s.annotate(rerun="all@1"), UNSIGNED + "ed",
         ADMINS),
     Row("a rerun signed", s.ED, s.annotate(rerun="all@1", author="ed"), "",
         ADMINS),
-    Row("signing without a change", s.ED, s.annotate(author="ed"), NOT_ALONE,
-        ADMINS),
-    Row("signing another without a change", s.ED, s.annotate(author="alice"), NOT_ALONE,
-        ADMINS),
-    Row("taking the signature away", s.ED, s.annotate(author=None), NOT_ALONE,
-        ADMINS),
+    Row("signing without a change", s.ED, s.annotate(author="ed"), "", ADMINS),
+    Row("signing without a change while the former author isn't recorded", s.ED,
+        s.annotate(author="ed"), UNRECORDED, signed()),
+    Row("signing another without a change", s.ED, s.annotate(author="alice"), NOT_OTHERS, ADMINS),
+    Row("taking the signature away", s.ED, s.annotate(author=None), "", ADMINS),
+    Row("taking the signature away while it isn't recorded", s.ED, s.annotate(author=None),
+        UNRECORDED, signed("ed")),
     Row("taking it away with an edit", s.ED,
         s.merge({**MORE, "metadata": {"annotations": {s.AUTHOR: None}}}), UNSIGNED + "ed",
-        ADMINS),
-    Row("switching forbidAuthors on unsigned", s.ED, forbidding(), UNSIGNED + "ed"),
-    Row("switching forbidAuthors off unsigned", s.ED,
-        s.merge({"spec": {"nodes": s.SPEC["nodes"]}}), UNSIGNED + "ed",
         ADMINS),
     Row("signing for another where authors may vote", s.ED, s.annotate(author="alice"), NOT_OTHERS),
     Row("signing for oneself where authors may vote", s.ED, s.annotate(author="ed")),
     Row("a vote signed with another's name", s.BOSS,
         s.merge({"metadata": {"annotations": {s.AUTHOR: "ed", s.VOTE + "gate": "reject by boss"}}}),
-        NOT_ALONE, ADMINS),
+        NOT_OTHERS, ADMINS),
     Row("a cancel unsigned", s.ED, s.annotate(cancel="now"), "",
         ADMINS),
 ]  # fmt: skip
 
+SWITCHING = [
+    Row("switching forbidAuthors on unsigned", s.ED, edit(spec=FORBIDDING), UNSIGNED + "ed"),
+    Row("switching it on", s.ED, edit("ed", FORBIDDING)),
+    Row("switching it on after a creation signed falsely", s.ED, edit("ed", FORBIDDING), "", FALSE),
+    Row("switching it on and leaving what was signed falsely", s.ED, edit(spec=FORBIDDING),
+        UNSIGNED + "ed", FALSE),
+    Row("switching it off by nobody who is recorded", s.ED, edit("ed", ALLOWING), NO_AUTHOR,
+        ADMINS),
+    Row("switching it off unsigned by nobody who is recorded", s.ED, edit(spec=ALLOWING), NO_AUTHOR,
+        ADMINS),
+    Row("switching it off by an author", s.ED, edit(spec=ALLOWING), "",
+        signed("tidegate-admin", "ed")),
+    Row("switching it off by an author, and taking a name away that isn't recorded", s.ED,
+        s.merge({"spec": ALLOWING, "metadata": {"annotations": {s.AUTHOR: None}}}), UNRECORDED,
+        signed("ed")),
+    Row("taking its gate out by nobody who is recorded", s.ED,
+        edit("ed", {"nodes": s.SPEC["nodes"][1:]}), NO_AUTHOR, ADMINS),
+]  # fmt: skip
 
-@pytest.mark.parametrize("row", [*RIGHT, *AUTHORS], ids=lambda row: row.title)
+TOOLS = [
+    Row("the rerun of Argo CD's menu", s.BUTTON,
+        s.annotate(rerun="all@argo-cd-1", author=s.BUTTON.name), "", ADMINS),
+    Row("a sync by Argo CD that restores its name", s.ARGO_CD,
+        s.annotate(author=s.ARGO_CD.name), "", signed(s.ARGO_CD.name, "tidegate-admin")),
+    Row("a sync by Argo CD before who signed is recorded", s.ARGO_CD,
+        s.annotate(author=s.ARGO_CD.name), UNRECORDED, signed(s.ARGO_CD.name)),
+    Row("a sync by Flux that restores its name", s.FLUX,
+        s.applied({s.AUTHOR: s.FLUX.name}, s.signed_spec()), "",
+        signed(s.FLUX.name, "tidegate-admin")),
+    Row("a sync by Flux that switches forbidAuthors on again", s.FLUX,
+        s.applied({s.AUTHOR: s.FLUX.name}, s.signed_spec())),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", [*RIGHT, *AUTHORS, *SWITCHING, *TOOLS], ids=lambda row: row.title)
 def test_authors(stage: Stage, row: Row) -> None:
     row.play(stage, POLICY)

@@ -93,6 +93,44 @@ def test_an_edit_at_the_limits_is_within_budget(stage: Stage) -> None:
     s.merge({"spec": {"parallelism": 3}})(stage.client(s.ED), stage.space.name, name)
 
 
+ROOM = 64 * 1024
+TOO_MANY = "are larger than 64 KiB, which would leave no room for those that people cast"
+
+
+def unasked(size: int) -> dict[str, str]:
+    """As many votes as go into so many bytes, on nodes that don't exist."""
+    return {f"{s.VOTE}{number:04}": "" for number in range(size // (len(s.VOTE) + 4))}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Row("of many votes", s.ED, s.created(annotations=unasked(ROOM + 28)), TOO_MANY),
+        Row("of all that the server takes", s.ED, s.created(annotations=unasked(261_000)),
+            TOO_MANY),
+        Row("of large votes", s.ED,
+            s.created(annotations={f"{s.VOTE}gate.v{i}": "x" * 1000 for i in range(64)}), TOO_MANY),
+        Row("of a vote with many bytes and few characters", s.ED,
+            s.created(annotations={s.VOTE + "gate": "\U0001f30a" * (ROOM // 4)}), TOO_MANY),
+        Row("of many votes where there is no checkpoint", s.ED,
+            s.created(annotations=unasked(ROOM + 28),
+                      spec={"suspend": True, "nodes": [{"name": "a", "image": "busybox:1.36"}]}),
+            TOO_MANY),
+        Row("of as many votes as may be", s.ED, s.created(annotations=unasked(ROOM))),
+    ],
+    ids=lambda row: row.title,
+)  # fmt: skip
+def test_a_creation(stage: Stage, row: Row) -> None:
+    row.play(stage, "tidegate-votes")
+
+
+def test_a_rejection_finds_room_whatever_a_workflow_was_created_with(stage: Stage) -> None:
+    name = stage.workflow({**unasked(ROOM), "note": "x" * (2 * ROOM - len("note"))})
+    text = "rejected by alice: "
+    reject = s.vote("gate", text + "x" * (1024 - len(text)))
+    reject(stage.client(s.ALICE), stage.space.name, name)
+
+
 def events(log: Path, offset: int, name: str) -> list[Object]:
     """What people did to a Workflow since ``offset`` of the audit log."""
     with log.open("rb") as lines:

@@ -21,6 +21,7 @@ OTHERS_NAME = "in the name of somebody else: the vote must read <decision> by "
 UNREADABLE = "can not be read: expected <decision> by <user>"
 CLOSED = "is open, so the vote of"
 NOT_JUDGED = "which somebody else cast and the operator has not judged yet"
+NOT_NEW = "this very text stood there before, and the operator has not seen yet"
 NOT_LISTED = "is not among the approvers of listed"
 
 
@@ -46,6 +47,11 @@ def seen(text: str, key: str = "gate") -> Object:
     """A vote that status holds as looked at."""
     digest = hashlib.sha256(f"{key}\0{text}".encode()).hexdigest()[:12]
     return {"gate": {"seen": [f"{digest} {key}={text[:200]}"]}}
+
+
+def written_back(text: str) -> Object:
+    """A vote that counted; what counts is remembered as looked at, too."""
+    return {"gate": cast(text)["gate"] | seen(text)["gate"]}
 
 
 def standing(text: str, key: str = "gate", nodes: Object | None = None) -> dict[str, object]:
@@ -243,6 +249,26 @@ OTHERS = [
         "has already voted on gate"),
 ]  # fmt: skip
 
+REJECTED = {"nodes": seen("rejected by alice")}
+AGAIN = [
+    Row("what stood there, taken away and written again", s.ALICE,
+        s.vote("gate", "rejected by alice"), NOT_NEW, REJECTED),
+    Row("what stood there, after another text", s.ALICE, s.vote("gate", "rejected by alice"),
+        f"try again in a moment, or write rejected@{s.CODE}",
+        standing("rejected by alice: no", nodes=seen("rejected by alice"))),
+    Row("what stood there, with the code", s.ALICE, s.vote("gate", f"rejected@{s.CODE} by alice"),
+        "", REJECTED),
+    Row("what stood there under another key", s.ALICE, s.vote("gate.a", "rejected by alice"), "",
+        REJECTED),
+    Row("what counted, after a change of mind", s.ALICE, s.vote("gate", "approved by alice"), "",
+        standing("canary by alice", nodes=written_back("approved by alice"))),
+    Row("a long text that begins like one that stood there", s.ALICE,
+        s.vote("gate", LONG + " and more"), "", {"nodes": seen(LONG)}),
+    Row("a manifest with what stands there, applied again", s.ED,
+        s.applied({s.VOTE + "gate": "rejected by alice"}), "",
+        standing("rejected by alice", nodes=seen("rejected by alice"))),
+]  # fmt: skip
+
 SIZE = 128 * 1024
 NO_ROOM = "would leave no room for votes"
 ROOM = [
@@ -267,7 +293,7 @@ ROOM = [
         standing("rejected by alice")),
 ]  # fmt: skip
 
-ROWS = [*RIGHT, *NAMES, *FORM, *APPROVERS, *OTHERS, *ROOM]
+ROWS = [*RIGHT, *NAMES, *FORM, *APPROVERS, *OTHERS, *AGAIN, *ROOM]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.title)

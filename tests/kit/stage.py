@@ -45,6 +45,9 @@ BOSS = Person("boss", role="owner")
 BOT = Person("system:serviceaccount:ci:bot", ("system:serviceaccounts",), role="approver")
 NAMED_BOT = Person("system:serviceaccount:ci:gate", ("system:serviceaccounts",), role="approver")
 BOT_WRITER = Person("system:serviceaccount:ci:writer", ("system:serviceaccounts",), role="writer")
+ARGO_CD = Person("system:serviceaccount:argocd:argocd-application-controller", role="editor")
+BUTTON = Person("system:serviceaccount:argocd:argocd-server", role="editor")
+FLUX = Person("system:serviceaccount:flux-system:kustomize-controller", role="editor")
 OPERATOR = Person(ACCOUNT)
 ADMIN = Person("tidegate-admin", ("system:masters",))
 SYSTEM = "system:serviceaccount:kube-system:"
@@ -54,6 +57,7 @@ COLLECTOR = Person(f"{SYSTEM}generic-garbage-collector", role="editor")
 PEOPLE = (
     *(ED, WENDY, ALICE, BOB, CAROL, SHOUTING, BY, COLON, TRAILING, BOSS),
     *(BOT, NAMED_BOT, BOT_WRITER, JOB_CONTROLLER, REPLICA_CONTROLLER, COLLECTOR),
+    *(ARGO_CD, BUTTON, FLUX),
 )
 
 

@@ -1,6 +1,8 @@
 """Who may make Workflows run: a Workflow runs pods, so it is no way around RBAC.
 
-Where a checkpoint forbids authors, whoever writes a Workflow also has to say so.
+Where a checkpoint forbids authors, whoever writes a Workflow also has to say so, and nobody
+switches that off but who is recorded as an author. What is written while no checkpoint forbids
+authors, nobody signs: whoever switches it on answers for the whole spec.
 """
 
 from typing import Final
@@ -32,6 +34,10 @@ _VARIABLES: Final = {
     "forbade": f"request.operation == 'UPDATE' && oldObject.spec.nodes.exists(n, {_FORBIDS})",
     "author": f"variables.after[?'{c.ANNOTATION_AUTHOR}'].orValue('')",
     "former": f"variables.before[?'{c.ANNOTATION_AUTHOR}'].orValue('')",
+    "recorded": """
+        request.operation == 'CREATE' ? [] : oldObject.?status.?authors.orValue([])""",
+    "unrecorded": """
+        variables.forbade && variables.former != '' && !(variables.former in variables.recorded)""",
 }
 
 _MAY_RUN: Final = Rule(
@@ -47,9 +53,7 @@ _MAY_RUN: Final = Rule(
     " Jobs there",
 )
 _SIGNED: Final = Rule(
-    """
-    !variables.asks || !(variables.forbids || variables.forbade) ||
-      variables.author == variables.me""",
+    "!variables.asks || !variables.forbids || variables.author == variables.me",
     f"""
     variables.where + ' forbids its authors to vote, so ' + variables.me + ', who creates it,' +
       ' changes its spec or asks for a rerun, must say so in the same request: annotation' +
@@ -57,21 +61,28 @@ _SIGNED: Final = Rule(
     f"where a checkpoint forbids authors, the annotation {c.ANNOTATION_AUTHOR} must be the writer"
     " whenever the Workflow is created, its spec changed or a rerun asked",
 )
+_SWITCHED_OFF: Final = Rule(
+    "!variables.forbade || variables.forbids || variables.me in variables.recorded",
+    f"""
+    variables.me + ' can not change ' + variables.where + ' so that it no longer forbids its' +
+      ' authors to vote: only somebody who is recorded as an author can; set the annotation' +
+      ' {c.ANNOTATION_AUTHOR}=' + variables.me + ' first, and try again in a moment'""",
+    "forbidAuthors is switched off only by somebody who is recorded as an author; set the"
+    f" annotation {c.ANNOTATION_AUTHOR} to your name first",
+)
 _KEPT: Final = Rule(
     """
-    request.operation == 'CREATE' || variables.author == variables.former || (variables.forbade
-      ? variables.asks && variables.author == variables.me && (variables.former == '' ||
-          variables.former in oldObject.?status.?authors.orValue([]))
-      : variables.author in ['', variables.me])""",
+    request.operation == 'CREATE' || variables.author == variables.former ||
+      (variables.author in ['', variables.me] && !variables.unrecorded)""",
     f"""
     variables.me + ' can not change the annotation {c.ANNOTATION_AUTHOR} of ' + variables.where +
-      (!variables.forbade ? ' to somebody else: it names whoever writes it' : variables.asks ?
+      (variables.author in ['', variables.me] ?
         ' now: the operator has not recorded ' + variables.former + ' as an author yet; try' +
         ' again in a moment (if it lasts, 64 authors are recorded, which is all there is room' +
         ' for: create it anew)' :
-        ' by itself: it changes together with spec or a rerun, to their writer')""",
-    f"the annotation {c.ANNOTATION_AUTHOR} changes only together with spec or a rerun, once the"
-    " former author is recorded",
+        ' to somebody else: it names whoever writes it')""",
+    f"the annotation {c.ANNOTATION_AUTHOR} names whoever writes it, and changes once the former"
+    " author is recorded",
 )
 
 AUTHORS: Final = Policy(
@@ -79,5 +90,5 @@ AUTHORS: Final = Policy(
     resources=((c.GROUP, c.PLURAL),),
     operations=("CREATE", "UPDATE"),
     variables=_VARIABLES,
-    rules=(_MAY_RUN, _SIGNED, _KEPT),
+    rules=(_MAY_RUN, _SIGNED, _SWITCHED_OFF, _KEPT),
 )

@@ -38,12 +38,22 @@ def ballots(keys: str, annotations: str) -> str:
         }})"""
 
 
+def counted(vote: str, state: str) -> str:
+    """CEL: whether status tells of this very text of this key as one that counted."""
+    return f"""{state}[{vote}.node].?votes.orValue([]).exists(c,
+            c.key == {vote}.key && c.text == {vote}.text)"""
+
+
+def looked_at(vote: str, state: str) -> str:
+    """CEL: whether status tells of this key and the beginning of this text as looked at."""
+    return f"""{state}[{vote}.node].?seen.orValue([]).exists(one,
+            one.size() > {SEEN_DIGEST} && one.substring({SEEN_DIGEST}) == {vote}.key + '=' +
+              ({vote}.text.size() > {SEEN_TEXT} ? {vote}.text.substring(0, {SEEN_TEXT})
+                : {vote}.text))"""
+
+
 def judged(vote: str, state: str) -> str:
     """CEL: whether status tells of this very text of this key, as counted or as looked at."""
     return f"""(
-          {state}[{vote}.node].?votes.orValue([]).exists(c,
-            c.key == {vote}.key && c.text == {vote}.text) ||
-          {state}[{vote}.node].?seen.orValue([]).exists(one,
-            one.size() > {SEEN_DIGEST} && one.substring({SEEN_DIGEST}) == {vote}.key + '=' +
-              ({vote}.text.size() > {SEEN_TEXT} ? {vote}.text.substring(0, {SEEN_TEXT})
-                : {vote}.text)))"""
+          {counted(vote, state)} ||
+          {looked_at(vote, state)})"""

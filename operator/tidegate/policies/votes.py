@@ -1,17 +1,36 @@
 """Who may vote: the annotations ``checkpoint.tidegate.dev/…`` of a Workflow.
 
-Votes that stand there at the creation pass: they never count, and restores must work.
+Votes that stand there at the creation pass, up to a size: they never count, and restores must work.
 """
 
 from typing import Final
 
 from tidegate import constants as c
-from tidegate.policies.cel import AFTER, BEFORE, ME, VOTE, WHERE, ballots, judged
+from tidegate.policies.cel import (
+    AFTER,
+    BEFORE,
+    ME,
+    SEEN_TEXT,
+    VOTE,
+    WHERE,
+    ballots,
+    counted,
+    judged,
+    looked_at,
+)
 from tidegate.policies.model import Policy, Rule
 
 MAX_VOTE_BYTES: Final = 1024
 MAX_OTHER_BYTES: Final = 128 * 1024
 """Of annotations that are no votes, where there are checkpoints: half of what Kubernetes takes."""
+MAX_CREATED_BYTES: Final = 64 * 1024
+"""Of votes that a Workflow is created with: a quarter, so that a quarter is left for those cast."""
+
+
+def _size(keys: str, annotations: str) -> str:
+    """CEL: the bytes of these annotations, as Kubernetes counts them."""
+    return f"{keys}.map(k, bytes(k).size() + bytes(string({annotations}[k])).size()).sum()"
+
 
 _VARIABLES: Final = {
     "me": ME,
@@ -26,7 +45,8 @@ _VARIABLES: Final = {
     "touched": "variables.changed + variables.removed",
     "votes": ballots("variables.changed", "variables.after"),
     "replaced": ballots("variables.touched.filter(k, k in variables.before)", "variables.before"),
-    "standing": ballots(f"variables.after.filter(k, k.startsWith('{VOTE}'))", "variables.after"),
+    "voteKeys": f"variables.after.filter(k, k.startsWith('{VOTE}'))",
+    "standing": ballots("variables.voteKeys", "variables.after"),
     "gates": "object.spec.nodes.filter(n, has(n.checkpoint) && n.checkpoint != null)",
     "state": "oldObject.?status.?nodes.orValue({})",
     "open": """
@@ -42,6 +62,8 @@ _VARIABLES: Final = {
 }
 
 _NAMES: Final = "variables.votes.map(v, v.node).join(', ')"
+_CODED: Final = """variables.votes.map(v, v.decision.split('@')[0] + '@' +
+        (v.node in variables.asked ? string(variables.state[v.node].code) : '')).join(', ')"""
 
 _MAY_APPROVE: Final = Rule(
     f"""
@@ -113,11 +135,21 @@ _CODE: Final = Rule(
           g.name == v.node && g.checkpoint.?requireCode.orValue(false))))""",
     f"""
     'the vote of ' + variables.me + ' on ' + {_NAMES} + ' of ' + variables.where +
-      ' must carry the code of this opening: ' + variables.votes.map(v,
-        v.decision.split('@')[0] + '@' +
-        (v.node in variables.asked ? string(variables.state[v.node].code) : '')).join(', ') +
+      ' must carry the code of this opening: ' + {_CODED} +
       '; see first that the question is still the one that you mean to answer'""",
     "the vote must carry the code of this opening, which the message of the Workflow tells",
+)
+_NEW: Final = Rule(
+    f"""
+    variables.votes.all(v, !(v.node in variables.asked) || v.text.size() >= {SEEN_TEXT} ||
+      {counted("v", "variables.state")} ||
+      !{looked_at("v", "variables.state")})""",
+    f"""
+    'the vote of ' + variables.me + ' on ' + {_NAMES} + ' of ' + variables.where +
+      ' would not count: this very text stood there before, and the operator has not seen yet' +
+      ' that it was taken away; try again in a moment, or write ' + {_CODED}""",
+    "this very text stood there before, and the operator has not seen yet that it was taken away;"
+    " try again in a moment, or write another",
 )
 _LISTED: Final = Rule(
     """
@@ -172,18 +204,27 @@ _ONE_EACH: Final = Rule(
 _ROOM: Final = Rule(
     f"""
     variables.gates.size() == 0 ||
-      variables.others.map(k, bytes(k).size() + bytes(string(variables.after[k])).size()).sum()
-        <= {MAX_OTHER_BYTES} ||
+      {_size("variables.others", "variables.after")} <= {MAX_OTHER_BYTES} ||
       (request.operation == 'UPDATE' && oldObject.spec.nodes.exists(n, has(n.checkpoint)) &&
-        variables.others.map(k, bytes(k).size() + bytes(string(variables.after[k])).size()).sum()
-        <= variables.othersBefore.map(k,
-          bytes(k).size() + bytes(string(variables.before[k])).size()).sum())""",
+        {_size("variables.others", "variables.after")}
+        <= {_size("variables.othersBefore", "variables.before")})""",
     f"""
     'the annotations of ' + variables.where + ' that ' + variables.me + ' writes, votes aside,' +
       ' are larger than {MAX_OTHER_BYTES // 1024} KiB, which would leave no room for votes: make' +
       ' them smaller (kubectl apply stores the manifest there, with --server-side it does not)'""",
     f"annotations other than votes have at most {MAX_OTHER_BYTES // 1024} KiB where there are"
     " checkpoints",
+)
+_CREATED: Final = Rule(
+    f"""
+    request.operation != 'CREATE' ||
+      {_size("variables.voteKeys", "variables.after")} <= {MAX_CREATED_BYTES}""",
+    f"""
+    'the votes that ' + variables.me + ' creates ' + variables.where + ' with are larger than' +
+      ' {MAX_CREATED_BYTES // 1024} KiB, which would leave no room for those that people cast:' +
+      ' leave these annotations out, as none of them counts'""",
+    f"a Workflow is created with votes of at most {MAX_CREATED_BYTES // 1024} KiB; leave them out,"
+    " as none of them counts",
 )
 
 VOTES: Final = Policy(
@@ -200,12 +241,14 @@ VOTES: Final = Policy(
         _READABLE,
         _OWN_NAME,
         _CODE,
+        _NEW,
         _LISTED,
         _NO_MACHINE,
         _NO_AUTHOR,
         _UNTOUCHED,
         _ONE_EACH,
         _ROOM,
+        _CREATED,
     ),
     audit={
         "uid": "variables.touched.size() == 0 ? '' : string(object.metadata.uid)",
