@@ -70,6 +70,13 @@ def test_exit_codes_timeouts_and_max_duration_decide_what_is_worth_a_retry(run: 
         "slow": 1,
     }
     assert nodes["slow"]["reason"] == "Timeout"
+    told = {
+        "hopeless": "exit code 42 (not retried: exitCodes.fail has 42)",
+        "other": "exit code 3 (not retried: exitCodes.retry lacks 3)",
+        "late": "exit code 1 (not retried: maxDuration 5s would be over)",
+        "slow": "(not retried: timeouts is false)",
+    }
+    assert all(words in nodes[name]["message"] for name, words in told.items())
 
 
 @pytest.mark.runs("""

@@ -1,5 +1,6 @@
 """What follows an attempt that failed: a retry, the fallback, or the end of the node."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from tidegate.api.identity import chance
@@ -10,7 +11,7 @@ from tidegate.engine.context import Context, current_attempt
 from tidegate.engine.judge import Verdict
 from tidegate.engine.node import cancelled, failed_finally, falls_back, update, with_failure
 from tidegate.engine.reasons import NOT_COUNTED, Reason
-from tidegate.engine.retry import Again, Failed, next_try
+from tidegate.engine.retry import Again, Exhausted, Failed, next_try
 from tidegate.engine.step import Role
 
 
@@ -20,18 +21,21 @@ def after_failure(
     """The node after ``verdict``: ended, or with what it waits for before it is tried again."""
     verdict = _with_recorded_words(node, verdict)
     failed_at = verdict.finished_at or context.now
-    node = with_failure(node, verdict, failed_at)
+    failed = with_failure(node, verdict, failed_at)
     if verdict.reason in (Reason.CANCELLED, Reason.DEADLINE_EXCEEDED):
-        return cancelled(node, verdict.reason, failed_at)
+        return cancelled(failed, verdict.reason, failed_at)
     where_logs_are = messages.logs(context.workflow.key, name)
     if not role.may_retry:
-        return failed_finally(node, failed_at, where_logs_are)
-    again = _next_try(name, node, role, context, (verdict, failed_at))
-    if again is not None:
-        return again
+        return failed_finally(failed, failed_at, where_logs_are)
+    tried = _next_try(name, failed, role, context, (verdict, failed_at))
+    if isinstance(tried, Again):
+        return _retrying(failed, role, verdict, failed_at, tried)
+    if tried.why:
+        verdict = replace(verdict, message=messages.not_retried(verdict.message, tried.why))
+        failed = with_failure(node, verdict, failed_at)
     if role.fallback is None or node.standby:
-        return failed_finally(node, failed_at, where_logs_are)
-    return falls_back(node, role.fallback)
+        return failed_finally(failed, failed_at, where_logs_are)
+    return falls_back(failed, role.fallback)
 
 
 def _with_recorded_words(node: NodeStatus, verdict: Verdict) -> Verdict:
@@ -53,11 +57,11 @@ def _next_try(
     role: Role,
     context: Context,
     ended: tuple[Verdict, datetime],
-) -> NodeStatus | None:
+) -> Again | Exhausted:
     verdict, failed_at = ended
     policy = role.server(node).retry
     attempt = current_attempt(name, node, context.recorded.run)
-    again = next_try(
+    return next_try(
         policy,
         Failed(
             reason=verdict.reason,
@@ -71,8 +75,12 @@ def _next_try(
         chance=chance(context.workflow.uid, attempt) if attempt is not None else 0.0,
         forgives_disruptions=role.forgives_disruptions or policy is not None,
     )
-    if not isinstance(again, Again):
-        return None
+
+
+def _retrying(
+    node: NodeStatus, role: Role, verdict: Verdict, failed_at: datetime, again: Again
+) -> NodeStatus:
+    policy = role.server(node).retry
     counts = {"retries": node.retries + 1} if again.counted else {}
     if not again.counted and verdict.reason == Reason.DISRUPTED:
         counts = {"disruptions": node.disruptions + 1}

@@ -116,6 +116,12 @@ def retries(verdict: Verdict, again: Again, failed_at: datetime, count: tuple[in
     return clip(f"retry {number} of {limit} in {human(wait)} after {after}")
 
 
+def not_retried(message: str, why: str) -> str:
+    """A failure after which no retry follows although there are some left."""
+    told = f"not retried: {why}"
+    return f"{message} ({told})" if message else told
+
+
 def failure_words(reason: str, exit_code: int | None, message: str) -> str:
     """One failure in a few words: ``exit code 137 (OOMKilled)``."""
     if reason == Reason.EXIT_CODE and message:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tidegate.api.duration import format_duration
 from tidegate.api.spec import Jitter
 from tidegate.api.task import RetryPolicy
 from tidegate.engine.reasons import NOT_COUNTED, Reason
@@ -64,6 +65,9 @@ class Again:
 class Exhausted:
     """No other attempt follows."""
 
+    why: str = ""
+    """What forbids it, where the policy has retries left."""
+
 
 def next_try(
     policy: RetryPolicy | None,
@@ -92,27 +96,30 @@ def next_try(
     if failed.reason == Reason.DISRUPTED and forgives_disruptions and disruptions < MAX_DISRUPTIONS:
         wait = backoff(policy or _DISRUPTION_BACKOFF, disruptions, chance)
         return Again(failed.ended_at + wait, counted=False)
-    if policy is None or retries >= policy.limit or not is_retryable(policy, failed):
+    if policy is None or retries >= policy.limit:
         return Exhausted()
+    if why := why_not(policy, failed):
+        return Exhausted(why)
     at = failed.ended_at + backoff(policy, retries, chance)
     if policy.max_duration is not None and at > since + policy.max_duration:
-        return Exhausted()
+        return Exhausted(f"maxDuration {format_duration(policy.max_duration)} would be over")
     return Again(at, counted=True)
 
 
-def is_retryable(policy: RetryPolicy, failed: Failed) -> bool:
-    """Whether the policy repeats attempts that failed in this way."""
+def why_not(policy: RetryPolicy, failed: Failed) -> str:
+    """Why the policy doesn't repeat attempts that failed in this way; empty if it does."""
     if failed.reason in _NEVER_RETRIED:
-        return False
+        return f"{failed.reason} never is"
     if failed.reason == Reason.START_TIMEOUT and not failed.may_heal:
-        return False
-    if failed.reason in _TIMEOUTS:
-        return policy.timeouts
+        return "trying again can't heal it"
+    if failed.reason in _TIMEOUTS and not policy.timeouts:
+        return "timeouts is false"
     if failed.reason == Reason.EXIT_CODE and failed.exit_code is not None:
         if failed.exit_code in policy.fail_codes:
-            return False
-        return not policy.retry_codes or failed.exit_code in policy.retry_codes
-    return True
+            return f"exitCodes.fail has {failed.exit_code}"
+        if policy.retry_codes and failed.exit_code not in policy.retry_codes:
+            return f"exitCodes.retry lacks {failed.exit_code}"
+    return ""
 
 
 def backoff(policy: RetryPolicy, retry: int, chance: float) -> timedelta:

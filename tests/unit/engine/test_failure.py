@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.engine.builders import PATIENT, Json, at, node, rows, spec
 from tests.unit.engine.run import Run
+from tidegate.engine.model import NoteKind
 from tidegate.facts.model import AnswerKind, ContainerEnd
 
 Story = Callable[[Run], object]
@@ -135,6 +136,8 @@ def test_a_node_with_retry_and_fallback(
     run.look()
     again = "a2/s" if repeated == NOT_AGAIN else "a2"
     assert run.started[-1] == again
+    told = "not retried: " in a.failures[0].message
+    assert told == (repeated == NOT_AGAIN), "why it isn't tried again although it might be"
 
 
 @pytest.mark.parametrize(("story", "retry", "reason", "repeated"), rows(REASONS))
@@ -147,8 +150,33 @@ def test_a_node_with_neither(story: Story, retry: Json, reason: str, repeated: s
         return
     assert run.reason("a") == ("Failed", reason)
     assert run.result == ("Failed", "NodeFailed")
+    assert "not retried" not in (run.node("a").message or ""), "nobody wanted it to be"
     run.advance(3600)
     assert len(run.started) <= 1
+
+
+def test_status_event_and_fallback_tell_why_an_attempt_is_not_repeated() -> None:
+    retry = PATIENT | {"exitCodes": {"fail": [7]}}
+    run = Run(spec(node("a", retry=retry, fallback="s"), node("b", retry=retry), standbys="s"))
+    run.pod_fails("a", exit_code=7)
+    run.pod_fails("b", exit_code=1)
+    run.advance(10)
+    run.pod_fails("b", exit_code=7)
+    run.pod_succeeds("a")
+    words = "exit code 7 (not retried: exitCodes.fail has 7)"
+    assert run.told(NoteKind.FALLBACK_STARTED) == [f"a: {words}; s runs in its place"]
+    assert (run.node("b").message or "").startswith(f"{words} after 2 attempts; logs: ")
+    (failed,) = run.told(NoteKind.NODE_FAILED)
+    assert failed.startswith(f"b: {words} after 2 attempts; logs: ")
+    assert [f.message for f in run.node("b").failures] == ["exit code 1", words]
+
+
+def test_once_no_retry_is_left_it_is_not_told_what_else_would_forbid_one() -> None:
+    run = Run(spec(node("a", retry=PATIENT | {"limit": 1, "maxDuration": "15s"})))
+    for _ in range(2):
+        run.pod_fails("a")
+        run.advance(10)
+    assert (run.node("a").message or "").startswith("exit code 1 after 2 attempts; logs: ")
 
 
 @pytest.mark.parametrize(

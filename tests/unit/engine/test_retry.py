@@ -14,8 +14,8 @@ from tidegate.engine.retry import (
     Exhausted,
     Failed,
     backoff,
-    is_retryable,
     next_try,
+    why_not,
 )
 
 
@@ -97,50 +97,63 @@ def test_a_task_without_retry_is_tried_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "again"),
+    ("since", "expected"),
     rows({
-        "a retry that begins exactly when it is over still begins": (10, True),
-        "a retry that would begin a second later does not": (9, False),
-        "a retry well within it begins": (30, True),
+        "a retry that begins exactly when it is over still begins": (
+            10, Again(at(70), counted=True)),
+        "a retry that would begin a second later does not": (
+            9, Exhausted("maxDuration 1m would be over")),
+        "a retry well within it begins": (30, Again(at(70), counted=True)),
     }),
 )  # fmt: skip
-def test_max_duration(since: float, again: bool) -> None:
+def test_max_duration(since: float, expected: object) -> None:
     bounded = policy(limit=2, maxDuration="1m", backoff={"jitter": "None", "base": "10s"})
-    assert isinstance(tried(bounded, since=at(since)), Again) is again
+    assert tried(bounded, since=at(since)) == expected
+
+
+def test_once_the_limit_is_used_up_nothing_else_is_told() -> None:
+    listed = policy(limit=2, exitCodes={"fail": [1]}, maxDuration="1s")
+    assert tried(listed, retries=2) == Exhausted()
 
 
 @pytest.mark.parametrize(
     ("retry", "reason", "code", "expected"),
     rows({
-        "any exit code by default": ({}, "ExitCode", 7, True),
-        "one in fail is not": ({"exitCodes": {"fail": [7]}}, "ExitCode", 7, False),
-        "one outside fail is": ({"exitCodes": {"fail": [7]}}, "ExitCode", 8, True),
-        "one in retry is": ({"exitCodes": {"retry": [7]}}, "ExitCode", 7, True),
-        "one outside retry is not": ({"exitCodes": {"retry": [7]}}, "ExitCode", 8, False),
+        "any exit code by default": ({}, "ExitCode", 7, ""),
+        "one in fail is not": ({"exitCodes": {"fail": [7]}}, "ExitCode", 7, "exitCodes.fail has 7"),
+        "one outside fail is": ({"exitCodes": {"fail": [7]}}, "ExitCode", 8, ""),
+        "one in retry is": ({"exitCodes": {"retry": [7]}}, "ExitCode", 7, ""),
+        "one outside retry is not": (
+            {"exitCodes": {"retry": [7]}}, "ExitCode", 8, "exitCodes.retry lacks 8"),
         "a helper's exit code is looked up nowhere": (
-            {"exitCodes": {"retry": [7], "fail": [1]}}, "ExitCode", None, True),
-        "OOMKilled whatever its code": ({"exitCodes": {"fail": [137]}}, "OOMKilled", 137, True),
-        "Timeout": ({}, "Timeout", None, True),
-        "no Timeout with timeouts: false": ({"timeouts": False}, "Timeout", None, False),
-        "StartTimeout that may heal": ({}, "StartTimeout", None, True),
-        "no StartTimeout with timeouts: false": ({"timeouts": False}, "StartTimeout", None, False),
-        "Lost": ({}, "Lost", None, True),
-        "Disrupted, once it counts": ({}, "Disrupted", None, True),
-        "never PodRefused": ({}, "PodRefused", None, False),
-        "never InvalidPodTemplate": ({}, "InvalidPodTemplate", None, False),
-        "never JobRefused": ({}, "JobRefused", None, False),
-        "never NameConflict": ({}, "NameConflict", None, False),
-        "never Unknown": ({}, "Unknown", None, False),
-        "never Cancelled": ({}, "Cancelled", None, False),
-        "never DeadlineExceeded": ({}, "DeadlineExceeded", None, False),
+            {"exitCodes": {"retry": [7], "fail": [1]}}, "ExitCode", None, ""),
+        "OOMKilled whatever its code": ({"exitCodes": {"fail": [137]}}, "OOMKilled", 137, ""),
+        "Timeout": ({}, "Timeout", None, ""),
+        "no Timeout with timeouts: false": (
+            {"timeouts": False}, "Timeout", None, "timeouts is false"),
+        "StartTimeout that may heal": ({}, "StartTimeout", None, ""),
+        "no StartTimeout with timeouts: false": (
+            {"timeouts": False}, "StartTimeout", None, "timeouts is false"),
+        "Lost": ({}, "Lost", None, ""),
+        "Disrupted, once it counts": ({}, "Disrupted", None, ""),
+        "never PodRefused": ({}, "PodRefused", None, "PodRefused never is"),
+        "never InvalidPodTemplate": ({}, "InvalidPodTemplate", None, "InvalidPodTemplate never is"),
+        "never JobRefused": ({}, "JobRefused", None, "JobRefused never is"),
+        "never NameConflict": ({}, "NameConflict", None, "NameConflict never is"),
+        "never Unknown": ({}, "Unknown", None, "Unknown never is"),
+        "never Cancelled": ({}, "Cancelled", None, "Cancelled never is"),
+        "never DeadlineExceeded": ({}, "DeadlineExceeded", None, "DeadlineExceeded never is"),
     }),
 )  # fmt: skip
-def test_what_is_retried(retry: Json, reason: str, code: int | None, expected: bool) -> None:
-    assert is_retryable(policy(**retry), Failed(reason, code, at(0))) is expected
+def test_what_is_retried_and_why_the_rest_is_not(
+    retry: Json, reason: str, code: int | None, expected: str
+) -> None:
+    assert why_not(policy(**retry), Failed(reason, code, at(0))) == expected
 
 
 def test_a_start_that_waiting_cannot_heal_is_not_retried() -> None:
-    assert tried(EVEN, Reason.START_TIMEOUT, None, may_heal=False) == Exhausted()
+    never = Exhausted("trying again can't heal it")
+    assert tried(EVEN, Reason.START_TIMEOUT, None, may_heal=False) == never
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,10 @@ def test_a_missing_output_fails_the_node_without_an_attempt_and_without_retry() 
     assert run.reason("b") == ("Failed", "MissingOutput")
     assert run.node("b").attempt == 0
     assert run.started == ["a1"]
-    assert run.status.message == "b: MissingOutput: a has no output rows; its outputs are: row"
+    assert run.status.message == (
+        "b: MissingOutput: a has no output rows; its outputs are: row"
+        " (not retried: MissingOutput never is)"
+    )
 
 
 @pytest.mark.parametrize("execution", ["Waves", "Eager"])
@@ -73,6 +76,7 @@ def test_outputs_that_no_program_can_be_given_fail_the_node_before_anything_is_b
     assert run.status.message == (
         "b: OutputTooLarge: args[0]: takes 160000 bytes with its references replaced; 131071 are"
         " possible; pass large data by a volume or a ConfigMap"
+        " (not retried: OutputTooLarge never is)"
     )
 
 
