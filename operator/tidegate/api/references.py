@@ -25,6 +25,7 @@ NODE_FIELDS: Final = ("phase", "reason", "exitCode", "servedBy")
 
 _TOKEN: Final = re.compile(r"\$\$|\$\(([^)]*)\)")
 """An escaped ``$``, or a reference with what stands in its parentheses."""
+_PARENTHESES: Final = re.compile(r"\(([^)]*)\)")
 _OURS: Final = re.compile(r"(?:(?:params|nodes|workflow|node)\.|item(?:$|[.\[])|index$)[^\s(]*")
 """What claims to be ours, known or not; ``node.js --version`` is a command of the shell's."""
 
@@ -95,6 +96,25 @@ def replaced(text: str, value_of: Callable[[str], str | None]) -> str:
             parts += [text[end : reference.position], value]
             end = reference.end
     return "".join([*parts, text[end:]])
+
+
+def told(text: str, value_of: Callable[[str], str | None], limit: int) -> str:
+    """``text`` as people read it, whom no kubelet tells what ``$$`` means.
+
+    ``$$(params.date)`` becomes ``$(params.date)``; any other ``$$`` stays. Values are cut to
+    ``limit`` characters.
+    """
+
+    def shown(token: re.Match[str]) -> str:
+        if token[1] is None:
+            literal = _PARENTHESES.match(text, token.end())
+            return "$" if literal and _OURS.fullmatch(literal[1]) else token[0]
+        value = value_of(token[1]) if _OURS.fullmatch(token[1]) else None
+        if value is None:
+            return token[0]
+        return value if len(value) <= limit else f"{value[:limit]}…"
+
+    return _TOKEN.sub(shown, text)
 
 
 def param_of(expression: str) -> str | None:

@@ -8,7 +8,7 @@ from tidegate.api.checkpoint_spec import Checkpoint
 from tidegate.api.duration import human
 from tidegate.api.identity import WorkflowKey
 from tidegate.api.json_values import compact
-from tidegate.api.references import replaced
+from tidegate.api.references import told
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.vote import APPROVED, REJECTED
 from tidegate.constants import ANNOTATION_VOTE, MAX_RUN_OUTPUT_BYTES
@@ -41,7 +41,7 @@ def question(name: str, role: Role, context: Context) -> str:
         **workflow.values(context.recorded.run, name),
         **dict(reference_values(workflow, role.task, role.nodes)),
     }
-    return replaced(checkpoint.message if checkpoint else "", values.get)
+    return told(checkpoint.message if checkpoint else "", values.get, _MAX_QUESTION)
 
 
 def question_again(name: str, role: Role, context: Context) -> str:

@@ -1,15 +1,18 @@
 """What a checkpoint asked, with the values that people saw in it."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
-from tidegate.api.references import NodeValue, node_value, param_of, replaced
+from tidegate.api.references import NodeValue, node_value, param_of, told
 from tidegate.report.model import Report
+
+_LONGEST: Final = 1024
+"""Characters of a value that are shown; no question shows more."""
 
 
 def question(report: Report, text: str) -> str:
     """``text`` with its references replaced, as far as status tells what they stand for."""
-    return replaced(text, lambda expression: _value(report, expression))
+    return told(text, lambda expression: _value(report, expression), _LONGEST)
 
 
 def outputs_of(text: str | None) -> dict[str, Any]:

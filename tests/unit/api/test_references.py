@@ -1,6 +1,6 @@
 import pytest
 
-from tidegate.api.references import Reference, find_references, texts_of
+from tidegate.api.references import Reference, find_references, texts_of, told
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,24 @@ def test_positions() -> None:
     (found,) = find_references(text)
     assert found == Reference("workflow.run", 2)
     assert text[found.position : found.end] == "$(workflow.run)"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("delete $(params.x)?", "delete all?"),
+        ("write $$(params.x)?", "write $(params.x)?"),
+        ("$$$(params.x)", "$$all"),
+        ("$$$$(params.x)", "$$$(params.x)"),
+        ("$$(params.other) $(params.other)", "$(params.other) $(params.other)"),
+        ("costs $$5, $$(HOME), $(HOME), $$", "costs $$5, $$(HOME), $(HOME), $$"),
+        ("$$(params.x", "$$(params.x"),
+        ("$(workflow.run)", "xxxxx…"),
+    ],
+)
+def test_people_read_what_no_kubelet_halves(text: str, expected: str) -> None:
+    values = {"params.x": "all", "workflow.run": "x" * 6}
+    assert told(text, values.get, 5) == expected
 
 
 def test_texts_of_a_container() -> None:

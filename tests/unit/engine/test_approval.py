@@ -94,3 +94,9 @@ def test_with_several_questions_each_says_how_to_answer() -> None:
     message = run.status.message or ""
     assert message == "waiting for approval of a, b and c; how to answer stands in each's message"
     assert all("answer with: kubectl" in (run.node(name).message or "") for name in "abc")
+
+
+def test_the_question_can_show_a_reference_as_it_is_written() -> None:
+    question = "run $(workflow.run): write $$(params.x) and $$5?"
+    run = Run(spec(gate(message=question)))
+    assert '"run 1: write $(params.x) and $$5?"' in (run.node("ok").message or "")
