@@ -10,9 +10,13 @@ from tidegate.api.workflow import ValidatedWorkflow
 from tidegate.engine.deleted import deleted
 from tidegate.errors import InvalidSpec
 from tidegate.report.markdown import render
-from tidegate.report.model import Report, Tail, attempt_key
+from tidegate.report.model import Report, Tail, node_key, tells_of
 
-IMAGE = "docker.io/library/busybox@sha256:" + "3fbc6325" * 8
+IMAGES = {
+    run: f"docker.io/library/busybox@sha256:{digest * 8}"
+    for run, digest in ((1, "3fbc6325"), (2, "9ae97d36"))
+}
+"""What nodes run in which run: a second run has another image behind the same tag."""
 STUBBORN = PATIENT | {"limit": 4}
 
 
@@ -52,14 +56,18 @@ class Story(Run):
             found = self.workflow
         except InvalidSpec:
             found = None
-        ran = [a for a in sorted(self.attempts) if images]
+        ran: dict[str, dict[str, None]] = {}
+        for attempt in sorted(self.attempts) if images else ():
+            key = node_key(attempt.run, attempt.node)
+            if key in tells_of(self.status):
+                ran.setdefault(IMAGES[attempt.run], {})[key] = None
         return Report(
             self.fact.key,
             found,
             self.status,
             {p["name"]: p["value"] for p in self.fact.spec.get("params", [])},
             tails or {},
-            {attempt_key(a.run, a.node, a.number): IMAGE for a in ran},
+            {image: tuple(keys) for image, keys in ran.items()},
         )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -19,7 +19,7 @@ from tidegate.cluster.tails import Ended
 from tidegate.errors import ApiError, Conflict
 from tidegate.facts.model import Facts, WorkflowFact
 from tidegate.report.markdown import render
-from tidegate.report.model import Report, Tail, attempt_key, run_of
+from tidegate.report.model import Report, Tail, node_key, node_of, run_of, tells_of
 from tidegate.report.volume import (
     LIMIT,
     Mark,
@@ -292,22 +292,27 @@ def _metadata(task: Task, volume: Volume) -> dict[str, Any]:
 def _section(
     task: Task, stored: _Stored, found: Sequence[Ended], known: Mapping[str, Tail]
 ) -> Section:
-    snapshot, run = task.snapshot, task.run
+    snapshot, nodes = task.snapshot, tells_of(task.snapshot.status)
     workflow = snapshot.workflow
-    former = {run_of(node, snapshot.status) for node in snapshot.status.nodes.values()} - {run}
-    images = stored.volume.images({*former, run}) | _images(task)
-    earlier = {key: tail for one in former for key, tail in stored.volume.tails(one).items()}
+    images = _images(task.facts, stored.volume, nodes)
+    runs = {run_of(node, snapshot.status) for node in snapshot.status.nodes.values()}
+    kept = {
+        key: tail
+        for run in runs
+        for key, tail in stored.volume.tails(run).items()
+        if node_of(key) in nodes
+    }
     here = LogRef(config_map=stored.name)
     report = Report(
         key=task.fact.key,
         workflow=workflow,
         status=snapshot.status.model_copy(update={"log": here}),
         params={param.name: param.value for param in workflow.spec.params} if workflow else {},
-        tails={**earlier, **known},
+        tails={**kept, **known},
         images=images,
     )
     return Section(
-        run=run,
+        run=task.run,
         status="",
         over=task.is_over,
         tails=known,
@@ -317,15 +322,20 @@ def _section(
     )
 
 
-def _images(task: Task) -> dict[str, str]:
-    """What the attempts of the run ran, as far as their pods are there."""
-    return {
-        attempt_key(task.run, attempt.node, attempt.number): pod.image_id
-        for attempt, fact in task.facts.attempts.items()
-        if attempt.run == task.run
+def _images(facts: Facts, before: Volume, nodes: Container[str]) -> dict[str, list[str]]:
+    """What the ``nodes`` ran, as far as it is kept or their pods are there."""
+    kept = {(key, image) for image, keys in before.images().items() for key in keys}
+    seen = {
+        (node_key(attempt.run, attempt.node), pod.image_id)
+        for attempt, fact in facts.attempts.items()
         for pod in fact.pods
         if pod.image_id
     }
+    found: dict[str, list[str]] = {}
+    for key, image in sorted(kept | seen):
+        if key in nodes:
+            found.setdefault(image, []).append(key)
+    return found
 
 
 __all__ = ["Conflict", "ForeignLog", "Snapshot", "Task", "Writer", "Written", "digest_of"]

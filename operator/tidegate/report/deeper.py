@@ -1,6 +1,6 @@
 """Which images ran, and where to look for more."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from tidegate.api.plain import one_line
@@ -8,7 +8,7 @@ from tidegate.api.status import NodePhase, Phase
 from tidegate.engine.reasons import RunReason
 from tidegate.report import commands
 from tidegate.report.detail import Detail
-from tidegate.report.model import Report, run_of
+from tidegate.report.model import Report, node_of, run_of
 from tidegate.report.states import ordered
 from tidegate.report.text import code, fenced, names
 from tidegate.report.trouble import in_trouble
@@ -20,18 +20,18 @@ def images(report: Report, detail: Detail) -> list[str]:
     """The ids of the images that ran, each with its nodes."""
     if not report.images or not detail.images:
         return []
-    ran: dict[str, dict[str, None]] = {}
-    for key, image in report.images.items():
-        ran.setdefault(image, {})[_node_of(key)] = None
-    lines = [f"- {code(image, 256)}: {names(list(users), _NAMES)}" for image, users in ran.items()]
+    lines = [
+        f"- {code(image, 256)}: {names([_name_in(key) for key in keys], _NAMES)}"
+        for image, keys in report.images.items()
+    ]
     more = len(lines) - detail.images
     rest = [f"- and {more} more"] if more > 0 else []
     return ["## Images", "", *lines[: detail.images], *rest]
 
 
-def _node_of(key: str) -> str:
-    """The node in ``<run>.<node>.<attempt>``."""
-    return key.partition(".")[2].rpartition(".")[0] or key
+def _name_in(key: str) -> str:
+    """The node in ``<run>.<node>``; no name of a node has a dot."""
+    return key.partition(".")[2] or key
 
 
 def deeper(report: Report, _: Detail) -> list[str]:
@@ -53,7 +53,7 @@ def _commands(report: Report) -> Iterator[str]:
         yield commands.logs(key, node, run_of(status.nodes[node], status))
     if report.tails and status.log is not None:
         yield "# the last lines of an attempt, also when its pod is gone"
-        yield commands.tail(key, status.log.config_map, _tail_to_look_at(report, node))
+        yield commands.tail(key, status.log.config_map, _tail_to_look_at(report.tails, node))
     if is_there:
         yield from _next(report)
 
@@ -72,10 +72,14 @@ def _node_to_look_at(report: Report) -> str:
     return ran[-1] if ran else ""
 
 
-def _tail_to_look_at(report: Report, node: str) -> str:
+def _tail_to_look_at(tails: Collection[str], node: str) -> str:
     """The last one of ``node``, or of whichever node has one."""
-    found = [attempt for attempt in report.tails if _node_of(attempt) == node]
-    return (found or list(report.tails))[-1]
+
+    def order(attempt: str) -> tuple[bool, int]:
+        number = attempt.rpartition(".")[2]
+        return _name_in(node_of(attempt)) == node, int(number) if number.isdecimal() else 0
+
+    return max(tails, key=order)
 
 
 def _next(report: Report) -> Iterator[str]:

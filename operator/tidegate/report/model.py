@@ -1,6 +1,6 @@
 """What the log of a run is made from: everything that is to be told, read beforehand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tidegate.api.identity import WorkflowKey
@@ -31,16 +31,31 @@ class Report:
     params: Mapping[str, str] = field(default_factory=dict)
     """As the present run has them."""
     tails: Mapping[str, Tail] = field(default_factory=dict)
-    """By attempt, as ``attempt_key`` names it."""
-    images: Mapping[str, str] = field(default_factory=dict)
-    """By attempt, likewise: the id of the image that its container main ran."""
+    """By attempt, as ``attempt_key`` names it, of the nodes that the run ``tells_of``."""
+    images: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """By the id of an image: the nodes whose container main ran it, as ``node_key`` names them."""
+
+
+def node_key(run: int, node: str) -> str:
+    """What a node's images are kept under: ``<run>.<node>``."""
+    return f"{run}.{node}"
 
 
 def attempt_key(run: int, node: str, attempt: int) -> str:
-    """What tails and images are kept under: ``<run>.<node>.<attempt>``."""
-    return f"{run}.{node}.{attempt}"
+    """What a tail is kept under: ``<run>.<node>.<attempt>``."""
+    return f"{node_key(run, node)}.{attempt}"
+
+
+def node_of(attempt: str) -> str:
+    """The key of the node whose attempt has this key."""
+    return attempt.rpartition(".")[0]
 
 
 def run_of(node: NodeStatus, status: WorkflowStatus) -> int:
     """The run that the node's attempts belong to: a former one if the node was kept."""
     return node.job.run if node.job is not None else status.run
+
+
+def tells_of(status: WorkflowStatus) -> frozenset[str]:
+    """The keys of the present run's nodes, with the runs that kept ones are of."""
+    return frozenset(node_key(run_of(node, status), name) for name, node in status.nodes.items())

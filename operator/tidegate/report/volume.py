@@ -5,7 +5,7 @@ and takes the place of what stood there of it.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final, Self
@@ -46,6 +46,8 @@ class Mark:
     """The ConfigMap in which the log goes on."""
     gave_way: int = 0
     """The latest of the earlier runs that lost tails to the run."""
+    fewer_images: bool = False
+    """Whether images of the run found no room."""
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
@@ -102,8 +104,8 @@ class Volume:
             if key.startswith(f"{run}.") and key.endswith(_TXT)
         }
 
-    def images(self, runs: Collection[int]) -> dict[str, str]:
-        """The images of some runs, by attempt, as far as they are kept."""
+    def images(self) -> dict[str, tuple[str, ...]]:
+        """The images that are kept, each with the keys of the nodes that ran it."""
         try:
             read = orjson.loads(self.data.get(IMAGES, "{}"))
         except orjson.JSONDecodeError:
@@ -111,9 +113,7 @@ class Volume:
         if not isinstance(read, dict):
             return {}
         lists = {image: keys for image, keys in read.items() if isinstance(keys, list)}
-        known = ((key, image) for image, keys in lists.items() for key in keys)
-        mine = tuple(f"{run}." for run in runs)
-        return {k: v for k, v in known if isinstance(k, str) and k.startswith(mine)}
+        return {i: tuple(k for k in keys if isinstance(k, str)) for i, keys in lists.items()}
 
     def outdates(self, run: int, *, over: bool) -> bool:
         """Whether what a paused process would tell of ``run`` is older than what stands here."""
@@ -132,7 +132,8 @@ class Section:
     over: bool
     """Whether the run has ended."""
     tails: Mapping[str, Tail]
-    images: Mapping[str, str]
+    images: Mapping[str, Sequence[str]]
+    """Each with the keys of the nodes that ran it; the last ones go first."""
     ended: Mapping[str, datetime]
     """When the attempts ended, by attempt: the oldest tails go first."""
     render: Callable[[int], str]
@@ -142,9 +143,11 @@ class Section:
 def composed(before: Volume, section: Section, limit: int = LIMIT) -> Volume:
     """The data with the section in the place of what stood there of its run, within the limit."""
     earlier = _within(before.earlier(section.run), limit // 2)
-    images = {IMAGES: _by_image(section.images)} if section.images else {}
+    images, fewer_images = _images(before, section, limit // 8)
     room = limit - size({LOG: earlier, **images}) - 1024
     text = _closed(section.render(max(1024, min(room, limit * 2 // 5))))
+    if fewer_images:
+        text += "\nThe images of some nodes had no room here and are left out.\n"
     older = {
         key: value
         for key, value in before.data.items()
@@ -164,7 +167,15 @@ def composed(before: Volume, section: Section, limit: int = LIMIT) -> Volume:
             "\nThe oldest tails had no room here: those of attempts that had ended by "
             f"{until[:19].replace('T', ' ')} UTC are left out.\n"
         )
-    mark = Mark(section.run, section.status, section.over, len(earlier), until, gave_way=gave_way)
+    mark = Mark(
+        run=section.run,
+        status=section.status,
+        over=section.over,
+        start=len(earlier),
+        room=until,
+        gave_way=gave_way,
+        fewer_images=fewer_images,
+    )
     return Volume(mark, {**whole, **kept})
 
 
@@ -207,12 +218,18 @@ def tail_of(output: str, most: int, *, cut: bool = False) -> Tail:
     return Tail(text, cut)
 
 
-def _by_image(images: Mapping[str, str]) -> str:
-    """Each image once, with its attempts, as JSON."""
-    lists: dict[str, list[str]] = {}
-    for key in sorted(images):
-        lists.setdefault(images[key], []).append(key)
-    return orjson.dumps(lists).decode()
+def _images(before: Volume, section: Section, most: int) -> tuple[dict[str, str], bool]:
+    """The section's images in at most so many bytes, and whether some of the run are left out."""
+    mark, kept, room = before.mark, dict[str, list[str]](), most - len(IMAGES) - len("{}")
+    left_out = mark is not None and mark.run == section.run and mark.fewer_images
+    for image, key in ((image, key) for image, keys in section.images.items() for key in keys):
+        new = 0 if image in kept else len(orjson.dumps(image)) + len(":[],")
+        room -= new + len(key) + len('"",')
+        if room < 0:
+            left_out = True
+            break
+        kept.setdefault(image, []).append(key)
+    return {IMAGES: orjson.dumps(kept).decode()} if kept else {}, left_out
 
 
 def _goes_on(name: str) -> str:

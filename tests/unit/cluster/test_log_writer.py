@@ -24,7 +24,7 @@ from tidegate.cluster.log_trouble import Trouble, trouble_of
 from tidegate.cluster.log_writer import ForeignLog, Snapshot, Task, Writer, Written, in_thread
 from tidegate.errors import ApiError, Conflict, from_status
 from tidegate.facts.model import Facts
-from tidegate.report.volume import LIMIT, Mark
+from tidegate.report.volume import LIMIT, Mark, size
 
 OWNER = {"apiVersion": "tidegate.dev/v1alpha1", "kind": "Workflow", "name": "demo", "uid": UID}
 RETAINED = f"demo-log-{UID[:5]}"
@@ -189,7 +189,7 @@ async def test_params_images_and_tails_are_told(logs: FakeLogs) -> None:
     assert "2026-11-22" in text
     assert "hello" in text
     assert "busybox@sha256:1" in text
-    assert logs.maps["demo-log"]["data"]["images.json"] == '{"busybox@sha256:1":["1.a.1"]}'
+    assert logs.maps["demo-log"]["data"]["images.json"] == '{"busybox@sha256:1":["1.a"]}'
 
 
 @virtual
@@ -214,7 +214,38 @@ async def test_of_nodes_that_were_kept_tails_and_images_are_told_as_well(logs: F
     assert "busybox@sha256:1" in present
     assert "busybox@sha256:2" in present
     images = logs.maps["demo-log"]["data"]["images.json"]
-    assert images == '{"busybox@sha256:1":["1.a.1"],"busybox@sha256:2":["2.b.1"]}'
+    assert images == '{"busybox@sha256:1":["1.a"],"busybox@sha256:2":["2.b"]}'
+
+
+@virtual
+async def test_what_ran_again_is_told_without_its_former_image_and_tail(logs: FakeLogs) -> None:
+    kept, mended = node(), {"name": "b", "image": "busybox", "command": ["true"]}
+    state = status("Failed", nodes={"a": kept, "b": node("Failed")})
+    snapshot = Snapshot(valid({"nodes": [*PARAMS["nodes"], mended]}), state)
+    former = pod("pod-2", AttemptId(1, "b", 1), image_id="busybox@sha256:bad")
+    logs.outputs["pod-2/main"] = b"broken\n"
+    await write(logs, task(state, snapshot=snapshot, facts=facts(pod(), former)))
+    state = status("Running", run=2, nodes={"a": kept, "b": node("Running", run=2)})
+    present = pod("pod-3", AttemptId(2, "b", 1), image_id="busybox@sha256:good")
+    told = facts(pod(), former, present)
+    await write(logs, task(state, snapshot=replace(snapshot, status=state), facts=told))
+    images = logs.maps["demo-log"]["data"]["images.json"]
+    assert images == '{"busybox@sha256:1":["1.a"],"busybox@sha256:good":["2.b"]}'
+    text = logs.text[logs.text.index("# demo · run 2 ·") :]
+    assert "busybox@sha256:good" in text
+    assert "busybox@sha256:bad" not in text
+    assert r"{.data.1\.a\.1\.txt}" in text
+
+
+@virtual
+async def test_however_often_nodes_are_repeated_the_log_keeps_to_its_bytes(logs: FakeLogs) -> None:
+    names = [f"{i:040}" for i in range(250)]
+    state = status("Running", nodes={name: node("Running", 101) for name in names})
+    attempts = [AttemptId(1, name, number) for name in names for number in range(1, 102)]
+    await write(logs, task(state, facts=facts(*(pod("p", one) for one in attempts))))
+    data = logs.maps["demo-log"]["data"]
+    assert size(data) <= LIMIT
+    assert all(f'"1.{name}"' in data["images.json"] for name in names)
 
 
 @virtual

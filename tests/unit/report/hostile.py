@@ -150,11 +150,12 @@ def reports(draw: st.DrawFn) -> Report:
     of = draw(st.sampled_from([WORKFLOW, None]))
     tails = st.builds(Tail, text=texts, cut=st.booleans(), lost=texts | st.just(""))
     keys = st.sampled_from(["1.a.1", "1.a.2", "1.b.1", "2.s.3"]) | texts
+    nodes = st.sampled_from(["1.a", "1.b", "2.s"]) | texts
     return Report(
         WorkflowKey(draw(texts | st.just("data")), draw(texts | st.just("flow"))),
         of,
         draw(statuses(of)),
         draw(st.dictionaries(texts, texts, max_size=3)),
         draw(st.dictionaries(keys, tails, max_size=3)),
-        draw(st.dictionaries(keys, texts, max_size=3)),
+        draw(st.dictionaries(texts, st.lists(nodes, max_size=9), max_size=3)),
     )

@@ -1,5 +1,6 @@
 """How a log is kept within one ConfigMap."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -123,17 +124,39 @@ def test_a_program_can_not_speak_for_the_operator() -> None:
     assert volume.tails(1)["1.a.1"] == Tail(" [tidegate] its pod was gone")
 
 
-def test_images_are_kept_once_each_for_the_present_run() -> None:
-    images = {"1.a.1": "x", "1.b.1": "x", "1.c.1": "y"}
+def test_images_are_kept_once_each_with_the_nodes_that_ran_them() -> None:
+    images = {"x": ("1.a", "1.b"), "y": ("1.c", "1.a")}
     volume = composed(Volume(), section(images=images))
-    assert volume.data["images.json"] == '{"x":["1.a.1","1.b.1"],"y":["1.c.1"]}'
-    assert volume.images({1}) == images
-    assert volume.images({2}) == {}
+    assert volume.data["images.json"] == '{"x":["1.a","1.b"],"y":["1.c","1.a"]}'
+    assert volume.images() == images
+    assert "images" not in volume.text
 
 
 @pytest.mark.parametrize("odd", ["x", "[]", '{"a":1}', '{"a":[1,{}]}'])
 def test_images_that_people_garbled_are_none(odd: str) -> None:
-    assert Volume(None, {"images.json": odd}).images({1}) == {}
+    assert not any(Volume(None, {"images.json": odd}).images().values())
+
+
+@pytest.mark.parametrize("limit", [32 * 1024, LIMIT])
+def test_images_that_have_no_room_are_left_out_and_the_log_says_so(limit: int) -> None:
+    said = "The images of some nodes had no room here and are left out.\n"
+    wide = "y" * 1024
+    images = {f"{i:03}{wide}": (f"1.n{i}", f"1.m{i}") for i in range(500)}
+
+    def pairs(found: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+        return [(image, key) for image, keys in found.items() for key in keys]
+
+    full = section(images=images, render=lambda n: "x" * n, **tails(500, 4000))
+    volume = composed(Volume(), full, limit)
+    assert size(volume.data) <= limit
+    assert pairs(volume.images()) == pairs(images)[: len(pairs(volume.images()))] != []
+    assert volume.text.count(said) == 1
+    again = composed(volume, section(images=volume.images()), limit)
+    assert again.text.count(said) == 1, "what is left out is no longer known, but that it is"
+    assert (
+        said
+        not in composed(volume, section("# run 2\n", run=2), limit).text.partition("# run 2")[2]
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,7 +276,7 @@ def test_the_oldest_runs_go_whole_wherever_their_text_would_be_cut() -> None:
     note = "Earlier runs had no room here and are left out.\n"
     whole = ["\n".join(runs[gone:]) for gone in range(7)]
     found = set()
-    for limit in range(500, 2 * size(before.data), 37):
+    for limit in range(500, 2 * len(before.text.encode()), 37):
         volume = composed(before, section("# run 7\n", run=7), limit)
         earlier = volume.earlier(7).removeprefix(note).removeprefix("\n")
         found.add(whole.index(earlier))
