@@ -87,9 +87,18 @@ def shortened(words: str, limit: int) -> str:
     """A note's words in at most ``limit`` bytes; half a command or code is worse than none."""
     if len(words.encode()) <= limit:
         return words
-    told, command, _ = words.rpartition("; answer with: ")
-    if not command:
-        return clip_bytes(words, limit)
+    told, answer, _ = words.rpartition("; answer with: ")
+    if answer:
+        return _asking_elsewhere(told, limit)
+    told, logs, command = words.rpartition("; logs: ")
+    command = f"{logs}{command}"
+    if logs and len(command.encode()) <= limit // 2:
+        return f"{clip_bytes(told, limit - len(command.encode()))}{command}"
+    return clip_bytes(words, limit)
+
+
+def _asking_elsewhere(told: str, limit: int) -> str:
+    """A question, shortened, without the command that answers it."""
     before, _, rest = told.partition('"')
     question, _, after = rest.partition('"')
     after = f"{after}{_ELSEWHERE}" if len(after.encode()) <= limit // 2 else _ELSEWHERE

@@ -211,6 +211,18 @@ async def test_an_event_has_a_command_whole_or_says_where_it_stands(
     )
 
 
+async def test_long_words_leave_room_for_the_command_that_shows_the_logs(
+    teller: Teller, store: FakeStore
+) -> None:
+    command = "; logs: kubectl logs -n shop -l tidegate.dev/workflow=demo --tail=-1"
+    words = f"a: exit code 1 ({'Ausnahme für alles' * 60})"
+    teller.tell(WORKFLOW, [replace(FAILED, message=f"{words}{command}")], [])
+    await teller.drain()
+    message = store.created[0]["message"]
+    assert 1019 < len(message.encode()) <= 1024
+    assert message.endswith(f"…{command}")
+
+
 async def test_trouble_passes_or_is_counted(
     teller: Teller, store: FakeStore, slept: list[float]
 ) -> None:
