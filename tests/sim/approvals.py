@@ -239,7 +239,7 @@ class Approvals:
                 continue
             told = (meant.decision, effective(meant, gate))
             approves = meant.decision != "rejected"
-            full = len(node.votes) + len(found) >= _MAX_VOTES
+            full = len({*latest} - {meant.by}) >= _MAX_VOTES
             if not (approves and (full or latest.get(meant.by) == told)):
                 found.append((suffix, text))
                 latest[meant.by] = told

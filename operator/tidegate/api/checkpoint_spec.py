@@ -22,7 +22,7 @@ MAX_VALUE: Final = 512
 """Characters of an input's default, or of one of its choices."""
 MAX_APPROVERS: Final = 64
 MAX_VOTES: Final = 20
-"""Votes that are counted at one checkpoint."""
+"""Users whose votes are counted at one checkpoint, each user's latest."""
 
 KEPT: Final[dict[str, Any]] = {"x-kubernetes-preserve-unknown-fields": True}
 """Of an object whose unknown fields reach the operator, which refuses them."""

@@ -177,7 +177,8 @@ class NodeStatus(StatusModel):
     """The votes that were looked at and still stand there, at most 64: digest, key and beginning of
     each."""
     votes: tuple[Vote, ...] = ()
-    """The votes that were counted, oldest first, at most 20."""
+    """The votes that were counted, oldest first, at most 40: of each user the latest, and some
+    before these."""
 
 
 class WaveStatus(StatusModel):

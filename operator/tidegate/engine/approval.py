@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from tidegate.api.checkpoint_spec import Checkpoint
+from tidegate.api.checkpoint_spec import MAX_VOTES, Checkpoint
 from tidegate.api.duration import human
 from tidegate.api.identity import WorkflowKey
 from tidegate.api.json_values import compact
@@ -12,7 +12,7 @@ from tidegate.api.references import told
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.vote import APPROVED, REJECTED
 from tidegate.constants import ANNOTATION_VOTE, MAX_RUN_OUTPUT_BYTES
-from tidegate.engine.ballots import PLACEHOLDER, Decision, differences, present_votes
+from tidegate.engine.ballots import PLACEHOLDER, Decision, agreeing, differences, present_votes
 from tidegate.engine.context import Context
 from tidegate.engine.judge import Verdict
 from tidegate.engine.messages import clip, names, quoted
@@ -21,7 +21,7 @@ from tidegate.engine.outputs import size_of
 from tidegate.engine.reasons import Reason
 from tidegate.engine.sources import MissingValueError, reference_values
 from tidegate.engine.step import Role
-from tidegate.engine.votes import MAX_STANDING, VoteText, is_dead
+from tidegate.engine.votes import MAX_SEEN, MAX_STANDING, VoteText, is_dead
 from tidegate.facts.model import PolicyFact
 
 TOO_EARLY: Final = "came before the checkpoint opened; only votes on an open question count"
@@ -32,6 +32,7 @@ _MAX_COMMENT: Final = 300
 _MAX_NAME: Final = 100
 _MAX_CHOICES: Final = 4
 _MAX_DEFAULT: Final = 40
+_MAX_TAILS: Final = 600
 
 
 def question(name: str, role: Role, context: Context) -> str:
@@ -83,17 +84,25 @@ def _dead(name: str, node: NodeStatus, context: Context) -> list[str]:
         return []
     stands, does = ("s", "doesn't") if len(keys) == 1 else ("", "don't")
     vote = f"vote{'s'[: len(keys) != 1]} under {names(keys)}"
-    return [f"the {vote} stand{stands} there but {does} count: vote with @{node.code}"]
+    told = [f"the {vote} stand{stands} there but {does} count: vote with @{node.code}"]
+    if len(node.seen) >= MAX_SEEN:
+        told.append("full: no further approval is taken until some of these are removed")
+    return told
 
 
 def _so_far(node: NodeStatus, checkpoint: Checkpoint) -> list[str]:
     if not node.votes:
         need = checkpoint.min_approvals
         return [f"{need} approvals are needed"] if need > 1 else []
-    present = present_votes(node.votes)
-    told = [f"{len(present)} of {checkpoint.min_approvals} approvals ({_who(present)})"]
+    present, agreed = present_votes(node.votes), max(map(len, agreeing(node.votes)))
+    told = [f"{agreed} of {checkpoint.min_approvals} approvals ({_who(present)})"]
     if differ := differences(node.votes):
         told.append(f"they differ in {names(differ)} and must agree")
+    if len(present) >= MAX_VOTES:
+        told.append(
+            f"full: {MAX_VOTES} users have voted, and no other can approve; some of them vote"
+            " anew, or reject it, or cancel and rerun"
+        )
     return told
 
 
@@ -105,10 +114,12 @@ def moment(at: datetime) -> str:
 def command(name: str, node: NodeStatus, checkpoint: Checkpoint, context: Context) -> str:
     """The command that approves, ready to be pasted into a shell.
 
-    It takes a key that no annotation has yet: nobody must overwrite what another wrote.
+    It takes a key under which nothing stands that counts or may count: nobody must overwrite
+    that, whoever wrote it. What doesn't count may be overwritten by everybody, says the policy.
     """
     key = context.workflow.key
-    taken = {vote.suffix for vote in context.votes.get(name, ())}
+    votes = context.votes.get(name, ())
+    taken = {vote.suffix for vote in votes if not is_dead(node, vote)}
     tags = (f"{name}.{number}" for number in range(1, len(taken) + 3))
     keys = [*tags] if checkpoint.min_approvals > 1 else [name, *tags]
     free = next(key for key in keys if key not in taken)
@@ -143,11 +154,26 @@ def policy_missing(name: str, policies: PolicyFact) -> str:
 
 def too_many_votes(name: str, key: WorkflowKey, votes: Sequence[VoteText]) -> str:
     """So many votes stand there already that they couldn't be told from new ones."""
+    tails = ",".join(_tails(name, votes))
     return (
         f"{name} can't ask yet: {len(votes)} votes on it stand there already, of which at most"
-        f" {MAX_STANDING} can be told from new ones; remove some: kubectl annotate -n"
-        f" {key.namespace} twf {key.name} {ANNOTATION_VOTE}{clip(votes[0].suffix, 63)}-"
+        f" {MAX_STANDING} can be told from new ones; to remove them: kubectl annotate -n"
+        f" {key.namespace} twf {key.name} {ANNOTATION_VOTE}{name}{{{tails}}}-"
     )
+
+
+def _tails(name: str, votes: Sequence[VoteText]) -> Iterator[str]:
+    """What follows the name in the keys of votes, as much as the message of an Event has room for.
+
+    Once these are removed, the next ones are told.
+    """
+    left = _MAX_TAILS
+    for vote in votes:
+        tail = vote.suffix.removeprefix(name)
+        left -= len(tail) + 1
+        if left < 0:
+            return
+        yield tail
 
 
 # --- once it is decided --------------------------------------------------------------------------

@@ -57,8 +57,9 @@ def fault_of(ballot: Ballot, poll: Poll) -> str:
         return fault
     if decision_of(ballot) == REJECTED:
         return ""
-    if len(node.votes) >= MAX_VOTES:
-        return f"comes after {MAX_VOTES} others; only a rejection counts now"
+    others = {vote.by for vote in node.votes} - {ballot.by}
+    if len(others) >= MAX_VOTES:
+        return f"comes after those of {MAX_VOTES} others; only a rejection counts besides"
     return _input_fault(ballot, checkpoint) or _repeated(ballot, poll)
 
 
@@ -129,17 +130,22 @@ def present_votes(votes: Sequence[Vote]) -> list[Vote]:
     return list({vote.by: vote for vote in votes}.values())
 
 
+def agreeing(votes: Sequence[Vote]) -> list[tuple[Vote, ...]]:
+    """The approvals that agree with each other, in decision and inputs; the earliest first."""
+    groups: dict[tuple[object, ...], tuple[Vote, ...]] = {}
+    for vote in present_votes(votes):
+        key = (vote.decision, *sorted(vote.inputs.items()))
+        groups[key] = (*groups.get(key, ()), vote)
+    return list(groups.values())
+
+
 def decide(votes: Sequence[Vote], min_approvals: int) -> Decision | None:
     """What the votes decide; one rejection rejects, whatever else there is."""
     for vote in votes:
         if vote.decision == REJECTED:
             return Decision(False, (vote,))
-    groups: dict[tuple[object, ...], tuple[Vote, ...]] = {}
-    for vote in present_votes(votes):
-        key = (vote.decision, *sorted(vote.inputs.items()))
-        groups[key] = (*groups.get(key, ()), vote)
-    agreed = (group for group in groups.values() if len(group) >= min_approvals)
-    return next((Decision(True, group) for group in agreed), None)
+    enough = (group for group in agreeing(votes) if len(group) >= min_approvals)
+    return next((Decision(True, group) for group in enough), None)
 
 
 def differences(votes: Sequence[Vote]) -> list[str]:

@@ -185,7 +185,7 @@ def _counted(
             continue
         counts = _judged(vote, node, checkpoint, context)
         if isinstance(counts, Vote):
-            node = with_vote(node, counts, vote)
+            node = with_vote(node, counts, vote) or node
         elif (remembered := with_ignored(node, vote)) is not None:
             node, last = remembered, ignored_words(vote, counts)
             notes.append(ignored(vote, counts))

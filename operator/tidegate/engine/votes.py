@@ -7,8 +7,9 @@ from typing import Final
 from tidegate.api.checkpoint_spec import MAX_VOTES
 from tidegate.api.identity import digest
 from tidegate.api.status import NodeStatus, Vote
-from tidegate.api.vote import VoteKey, vote_key
+from tidegate.api.vote import REJECTED, VoteKey, vote_key
 from tidegate.constants import ANNOTATION_VOTE
+from tidegate.engine.ballots import present_votes
 from tidegate.engine.messages import clip, quoted
 from tidegate.engine.model import Note, NoteKind
 
@@ -16,6 +17,8 @@ MAX_SEEN: Final = 64
 """Texts that are remembered of a checkpoint, as long as they stand."""
 MAX_STANDING: Final = 40
 """Texts that may stand when a checkpoint opens: all must be remembered, as none of them counts."""
+MAX_RECORDED: Final = 2 * MAX_VOTES
+"""Votes that are recorded of a checkpoint: of each user the latest, and some before these."""
 _SHOWN: Final = 80
 _KEYS: Final = 600
 DIGEST: Final = 12
@@ -74,9 +77,9 @@ def without_gone(node: NodeStatus, votes: Sequence[VoteText]) -> NodeStatus:
 
 
 def is_dead(node: NodeStatus, vote: VoteText) -> bool:
-    """Whether the vote stands there without having counted, and so never will."""
-    counted = any((known.key, known.text) == (vote.suffix, vote.text) for known in node.votes)
-    return was_looked_at(node, vote) and not counted
+    """Whether the vote stands there and doesn't count: it never did, or its user voted anew."""
+    counts = ((one.key, one.text) for one in present_votes(node.votes))
+    return was_looked_at(node, vote) and (vote.suffix, vote.text) not in counts
 
 
 def with_ignored(node: NodeStatus, vote: VoteText) -> NodeStatus | None:
@@ -84,16 +87,26 @@ def with_ignored(node: NodeStatus, vote: VoteText) -> NodeStatus | None:
 
     Room for the votes that may still count is kept free.
     """
-    if len(node.seen) + MAX_VOTES - len(node.votes) >= MAX_SEEN:
+    if len(node.seen) + MAX_VOTES - len(present_votes(node.votes)) >= MAX_SEEN:
         return None
     return node.model_copy(update={"seen": (*node.seen, vote.entry)})
 
 
-def with_vote(node: NodeStatus, counted: Vote, vote: VoteText) -> NodeStatus:
-    """The node with one more vote that counts; a rejection takes the last place if all are."""
-    votes = (*node.votes[: MAX_VOTES - 1], counted)
-    seen = (*node.seen, vote.entry)[-MAX_SEEN:]
-    return node.model_copy(update={"votes": votes, "seen": seen})
+def with_vote(node: NodeStatus, counted: Vote, vote: VoteText) -> NodeStatus | None:
+    """The node with one more vote that counts; None if there is no room to remember it.
+
+    A rejection always finds room: it decides, and then no vote counts any more. Of votes that
+    later ones of the same users took the place of, the oldest go first.
+    """
+    seen = (*node.seen, vote.entry)
+    if len(seen) > MAX_SEEN and counted.decision != REJECTED:
+        return None
+    votes = (*node.votes, counted)
+    if len(votes) > MAX_RECORDED:
+        present = present_votes(votes)
+        oldest = next(i for i, old in enumerate(votes) if all(old is not one for one in present))
+        votes = (*votes[:oldest], *votes[oldest + 1 :])
+    return node.model_copy(update={"votes": votes, "seen": seen[-MAX_SEEN:]})
 
 
 def ignored(vote: VoteText, why: str) -> Note:

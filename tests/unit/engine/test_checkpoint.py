@@ -8,7 +8,6 @@ import pytest
 from tests.unit.engine.builders import node, rows, spec
 from tests.unit.engine.run import Run
 from tidegate.engine.model import NoteKind
-from tidegate.engine.notes import shortened
 
 IGNORED = NoteKind.CHECKPOINT_VOTE_IGNORED
 
@@ -226,28 +225,6 @@ def test_a_vote_on_a_finished_workflow_is_told_once() -> None:
     assert len(run.told(IGNORED)) == 1
 
 
-def test_ever_new_texts_are_remembered_within_bounds() -> None:
-    run = asks()
-    for number in range(150):
-        run.vote(ok=f"nonsense {number}", b=f"nonsense {number}")
-    assert len(run.node("ok").seen) <= 64
-    assert len(run.status.ignored) <= 64
-    assert len(run.told(IGNORED)) >= 44
-    run.vote(ok="rejected by bob")
-    assert run.reason("ok") == ("Failed", "Rejected")
-
-
-def test_so_many_standing_votes_that_they_cannot_be_remembered_keep_it_closed() -> None:
-    run = Run(spec(gate()), look=False)
-    run.vote({f"ok.{n}": "approved by alice" for n in range(41)}, look=False)
-    run.look()
-    assert run.reason("ok") == ("Waiting", "TooManyVotes")
-    assert "41 votes on it stand there already" in (run.node("ok").message or "")
-    assert len(run.node("ok").seen) == 41
-    run.unvote("ok.0")
-    assert opened(run)
-
-
 # --- several voters, codes, choices, inputs ------------------------------------------------------
 
 
@@ -278,17 +255,6 @@ def test_one_rejection_rejects_whatever_came_with_it() -> None:
     run.vote({"ok.1": "approved by alice", "ok.2": "approved by bob", "ok.3": "reject by eve"})
     assert run.reason("ok") == ("Failed", "Rejected")
     assert outputs(run) == {"decision": "rejected", "by": "eve", "comment": ""}
-
-
-def test_there_is_always_room_for_a_rejection() -> None:
-    run = asks(minApprovals=20, choices=["one", "two"])
-    for number in range(25):
-        run.vote({f"ok.{number}": f"{'one' if number % 2 else 'two'} by alice: {number}"})
-    assert len(run.node("ok").votes) == 20
-    assert "comes after 20 others; only a rejection counts now" in run.told(IGNORED)[0]
-    run.vote({"ok.no": "rejected by bob"})
-    assert run.reason("ok") == ("Failed", "Rejected")
-    assert run.node("ok").votes[-1].by == "bob"
 
 
 def test_a_code_must_be_this_openings() -> None:
@@ -329,16 +295,6 @@ def test_who_changes_their_mind_and_back_has_said_what_stands_there_last() -> No
     run.vote({"ok.2": "canary by bob"})
     assert outputs(run)["decision"] == "canary"
     assert run.told(IGNORED) == []
-
-
-def test_back_and_forth_ends_where_no_more_votes_are_recorded() -> None:
-    run = asks(minApprovals=2, choices=["canary", "full"])
-    for choice in ["canary", "full"] * 40:
-        run.vote({"ok.1": f"{choice} by alice"})
-    assert len(run.node("ok").votes) == 20
-    assert len(run.node("ok").seen) <= 64
-    run.vote({"ok.2": "rejected by bob"})
-    assert run.reason("ok") == ("Failed", "Rejected")
 
 
 ROWS = [{"name": "rows", "pattern": "[0-9]+"}, {"name": "to", "choices": ["a", "b"]}]
@@ -414,67 +370,3 @@ def test_a_question_without_its_value_fails_the_checkpoint() -> None:
     run = Run(spec(node("a"), node("ok", "a", checkpoint={"message": "$(nodes.a.outputs.n) ok?"})))
     run.pod_succeeds("a", told='{"m": 12}')
     assert run.reason("ok") == ("Failed", "MissingOutput")
-
-
-# --- the command ---------------------------------------------------------------------------------
-
-
-def test_the_command_can_be_pasted() -> None:
-    run = asks()
-    code = run.node("ok").code
-    command = (
-        'kubectl annotate --overwrite -n data twf flow "checkpoint.tidegate.dev/ok=approved@'
-        f"{code} by $(kubectl auth whoami -o jsonpath='{{.status.userInfo.username}}')\""
-    )
-    assert (run.node("ok").message or "").endswith(
-        f"; rejected@{code} rejects; answer with: {command}"
-    )
-    assert (run.status.message or "").endswith(f"; answer with: {command}")
-    (condition,) = [c for c in run.status.conditions if c.type == "WaitingForApproval"]
-    assert (condition.status, condition.reason) == ("True", "CheckpointOpen")
-    assert condition.message.endswith(command)
-
-
-def test_the_whole_question_is_shown_that_a_spec_can_ask() -> None:
-    run = asks(message="why not? " * 110 + "And drop the old tables?")
-    assert "And drop the old tables?" in (run.node("ok").message or "")
-
-
-@pytest.mark.parametrize(
-    "fields",
-    rows(
-        {
-            "question": ({"message": "why not? " * 110},),
-            "inputs": ({"inputs": [{"name": f"{'n' * 60}-{n}"} for n in range(16)]},),
-        }
-    ),
-)
-def test_an_event_has_the_command_whole_or_says_where_it_stands(fields: Any) -> None:
-    run = asks(**fields)
-    (whole,) = run.told(NoteKind.CHECKPOINT_WAITING)
-    assert whole == run.node("ok").message
-    told = shortened(whole, 1024)
-    assert len(told) <= 1024
-    assert told.startswith("waiting for approval of ok: ")
-    assert told.endswith("; the command that answers stands in condition WaitingForApproval")
-
-
-def test_the_command_takes_a_key_that_is_free() -> None:
-    run = Run(spec(gate()), look=False)
-    run.vote({"ok.1": "old"}, ok="old")
-    assert "checkpoint.tidegate.dev/ok.2=approved@" in (run.node("ok").message or "")
-
-
-def test_several_voters_get_a_tag_each() -> None:
-    run = asks(minApprovals=2)
-    assert "checkpoint.tidegate.dev/ok.1=approved@" in (run.node("ok").message or "")
-    run.vote({"ok.1": "approved by alice"})
-    assert "checkpoint.tidegate.dev/ok.2=approved@" in (run.node("ok").message or "")
-
-
-def test_the_condition_is_false_once_nobody_is_asked_and_absent_where_nobody_ever_was() -> None:
-    run = asks()
-    run.vote(ok="approved by alice")
-    assert [c.status for c in run.status.conditions if c.type == "WaitingForApproval"] == ["False"]
-    plain = Run(spec(node("a")))
-    assert [c for c in plain.status.conditions if c.type == "WaitingForApproval"] == []

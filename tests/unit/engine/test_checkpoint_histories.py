@@ -103,7 +103,7 @@ def test_one_decision_of_votes_that_came_after_the_opening(checkpoint: Any, step
         reasons = {record.nodes["ok"].reason for record in run.records if record.nodes}
         assert "b1" not in run.started or "Approved" in reasons
         assert len(after.seen) <= 64
-        assert len(after.votes) <= 20
+        assert len(after.votes) <= 40
 
 
 @settings(max_examples=40)
