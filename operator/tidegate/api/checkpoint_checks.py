@@ -13,6 +13,7 @@ from tidegate.api.faults import item_label
 from tidegate.api.references import NODE_ATTEMPT, find_references
 from tidegate.api.rules import NOT_OF_CHECKPOINTS
 from tidegate.api.scope import CHECKPOINT_OUTPUTS, Names, Scope
+from tidegate.api.template_checks import blank_faults
 from tidegate.errors import Fault
 
 _IS_NULL: Final = "is empty (null): say what is meant"
@@ -36,8 +37,10 @@ def checkpoint_faults(raw: Mapping[str, Any], names: Names) -> Iterator[Fault]:
 
 
 def _faults(checkpoint: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
-    message = checkpoint.get("message")
-    for reference in find_references(message) if isinstance(message, str) else ():
+    given = checkpoint.get("message")
+    message = given if isinstance(given, str) else ""
+    yield from blank_faults(message, f"{path}.message")
+    for reference in find_references(message):
         fault = scope.fault(reference.expression)
         if reference.expression == NODE_ATTEMPT:
             fault = f"$({NODE_ATTEMPT}): a checkpoint has no attempts"

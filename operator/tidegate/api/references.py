@@ -84,6 +84,17 @@ def find_references(text: str) -> list[Reference]:
     ]
 
 
+def spaced_references(text: str) -> list[str]:
+    """What in ``text`` would be a reference of ours without the blanks in its parentheses."""
+    inside = (token[1] for token in _TOKEN.finditer(text, 0, text.rfind(")") + 1) if token[1])
+    return [found for found in inside if found != found.strip() and _has_value(found.strip())]
+
+
+def _has_value(expression: str) -> bool:
+    known = expression in KNOWN_NAMES or param_of(expression) is not None
+    return known or node_value(expression) is not None
+
+
 def replaced(text: str, value_of: Callable[[str], str | None]) -> str:
     """``text`` with each reference that has a value replaced by it, in one pass.
 

@@ -16,13 +16,15 @@ from tidegate.api.json_values import compact
 from tidegate.api.references import find_references
 from tidegate.api.scope import Names, Scope
 from tidegate.api.spec import Backoff
-from tidegate.api.template_checks import reference_faults, template_faults, unreplaced_faults
+from tidegate.api.template_checks import reference_faults, rest_faults, template_faults
 from tidegate.constants import MAX_OUTPUT_BYTES
 from tidegate.errors import Fault
 
 _NO_IMAGE: Final = (
     "is missing: set it here, in spec.defaults.image or in the template's container main"
 )
+_OF_MAIN: Final = ("shell", "env", "envFrom", "workingDir", "resources", "volumeMounts")
+"""Short hands in which nothing is replaced, but for the values in env."""
 
 
 def task_faults(raw: Mapping[str, Any], names: Names) -> Iterator[Fault]:
@@ -58,7 +60,7 @@ def _scope(field: str, task: Mapping[str, Any], names: Names) -> Scope:
 
 def _shared_faults(task: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
     yield from reference_faults(task, path, scope)
-    yield from unreplaced_faults(task.get("shell"), f"{path}.shell")
+    yield from rest_faults({field: task.get(field) for field in _OF_MAIN}, path)
     if retry := _map(task, "retry"):
         yield from _backoff_faults(_map(retry, "backoff"), f"{path}.retry.backoff")
         yield from _exit_code_faults(_map(retry, "exitCodes"), f"{path}.retry.exitCodes")

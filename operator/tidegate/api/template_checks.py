@@ -9,11 +9,12 @@ from typing import Any, Final
 from tidegate import constants as c
 from tidegate.api.duration import shorten
 from tidegate.api.faults import item_label
-from tidegate.api.references import find_references, param_of, texts_of
+from tidegate.api.references import find_references, param_of, spaced_references, texts_of
 from tidegate.api.scope import Scope
 from tidegate.errors import Fault
 
-_NAMED: Final = ("containers", "initContainers", "volumes")
+_CONTAINERS: Final = ("containers", "initContainers")
+_NAMED: Final = (*_CONTAINERS, "volumes")
 _OPERATORS_OWN: Final = {
     "restartPolicy": "can't be set: it is always Never; use retry to run a node again",
     "activeDeadlineSeconds": "can't be set; use timeout",
@@ -29,6 +30,7 @@ def template_faults(template: object, path: str, scope: Scope) -> Iterator[Fault
         if key not in ("metadata", "spec"):
             yield Fault(f"{path}.{shorten(key)}", "is no field; a template has metadata and spec")
     yield from _metadata_faults(template.get("metadata"), f"{path}.metadata")
+    yield from unreplaced_faults(template.get("metadata"), f"{path}.metadata")
     yield from _spec_faults(template.get("spec"), f"{path}.spec", scope)
 
 
@@ -67,10 +69,12 @@ def _spec_faults(spec: object, path: str, scope: Scope) -> Iterator[Fault]:
     for field, message in _OPERATORS_OWN.items():
         if spec.get(field) is not None:
             yield Fault(f"{path}.{field}", message)
+    rest = {key: value for key, value in spec.items() if key not in _CONTAINERS}
+    yield from unreplaced_faults(rest, path)
     for field in _NAMED:
         if spec.get(field) is not None:
             yield from _list_faults(spec[field], f"{path}.{field}")
-    for field in ("containers", "initContainers"):
+    for field in _CONTAINERS:
         for index, container in enumerate(_items(spec.get(field))):
             if isinstance(container, Mapping):
                 label = item_label(container, index)
@@ -101,6 +105,7 @@ def _list_faults(items: object, path: str) -> Iterator[Fault]:
 
 def _container_faults(container: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
     yield from reference_faults(container, path, scope)
+    yield from rest_faults(container, path)
     for field in ("env", "envFrom", "volumeMounts", "command", "args", "ports"):
         if not isinstance(container.get(field), list | None):
             yield Fault(f"{path}.{field}", "must be a list")
@@ -112,6 +117,7 @@ def _container_faults(container: Mapping[str, Any], path: str, scope: Scope) -> 
 def reference_faults(container: Mapping[str, Any], path: str, scope: Scope) -> Iterator[Fault]:
     """References of ours, in the short hands or in a container, that stand for nothing."""
     for field, text, _ in texts_of(container):
+        yield from blank_faults(text, f"{path}.{field}")
         for reference in find_references(text):
             expression = reference.expression
             if field == "image" and param_of(expression) is None:
@@ -119,6 +125,24 @@ def reference_faults(container: Mapping[str, Any], path: str, scope: Scope) -> I
                 yield Fault(f"{path}.{field}", message)
             elif message := scope.fault(expression):
                 yield Fault(f"{path}.{field}", message)
+
+
+def blank_faults(text: str, path: str) -> Iterator[Fault]:
+    """Blanks in references, which keep them from being any."""
+    for found in spaced_references(text):
+        plain = f"$({shorten(found.strip())})"
+        yield Fault(path, f"$({shorten(found)}): write it without blanks: {plain}")
+
+
+def rest_faults(container: Mapping[str, Any], path: str) -> Iterator[Fault]:
+    """References of ours in the fields of a container in which none is replaced."""
+    for field, value in container.items():
+        if field == "env":
+            named = [e for e in _items(value) if isinstance(e, Mapping)]
+            rest: object = [{key: e[key] for key in e if key != "value"} for e in named]
+        else:
+            rest = None if field in ("image", "command", "args") else value
+        yield from unreplaced_faults(rest, f"{path}.{shorten(str(field))}")
 
 
 def unreplaced_faults(value: object, path: str) -> Iterator[Fault]:
