@@ -12,6 +12,7 @@ from tidegate.api.references import told
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.vote import APPROVED, REJECTED
 from tidegate.constants import ANNOTATION_VOTE, MAX_RUN_OUTPUT_BYTES
+from tidegate.engine.authors import all_authors
 from tidegate.engine.ballots import PLACEHOLDER, Decision, agreeing, differences, present_votes
 from tidegate.engine.context import Context
 from tidegate.engine.judge import Verdict
@@ -68,6 +69,7 @@ def waiting(
         until = f" until {moment(node.opened_at + checkpoint.timeout)}"
     parts = [f'waiting for approval of {name}: "{quoted(asked, _MAX_QUESTION)}"{until}']
     parts += _so_far(node, checkpoint)
+    parts += filter(None, (too_few_are_left(node, checkpoint, context),))
     parts += [ignored] if ignored else []
     parts += _dead(name, node, context)
     words = [f"{word}@{node.code}" for word in checkpoint.choices[:_MAX_CHOICES]]
@@ -75,6 +77,27 @@ def waiting(
     parts.append(f"{other}{REJECTED}@{node.code} rejects")
     parts.append(f"answer with: {command(name, node, checkpoint, context)}")
     return clip("; ".join(parts), _MAX_WAITING)
+
+
+def too_few_are_left(node: NodeStatus, checkpoint: Checkpoint, context: Context) -> str:
+    """That it can't be approved, as those who might are authors; empty where it can.
+
+    Nobody knows who is in a group, nor whom a role lets vote. Votes that counted stay.
+    """
+    approvers = checkpoint.approvers
+    if not checkpoint.forbid_authors or approvers is None or approvers.groups:
+        return ""
+    authors = all_authors(context.recorded, context.fact) - {vote.by for vote in node.votes}
+    left = [user for user in approvers.users if user not in authors]
+    need = checkpoint.min_approvals
+    if len(left) >= need:
+        return ""
+    who = f"only {names([clip(user, _MAX_NAME) for user in left])}" if left else "none"
+    return (
+        f"it can't be approved: {need} must approve, and {who} of the approvers can vote, as the"
+        " others wrote the Workflow or asked for this run (forbidAuthors); cancel it, and let"
+        " somebody who is no approver name more of them and ask for a rerun"
+    )
 
 
 def _dead(name: str, node: NodeStatus, context: Context) -> list[str]:

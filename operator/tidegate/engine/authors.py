@@ -33,6 +33,11 @@ def with_author(status: WorkflowStatus, fact: WorkflowFact) -> WorkflowStatus:
     return status.model_copy(update={"authors": (*status.authors, author)})
 
 
+def all_authors(status: WorkflowStatus, fact: WorkflowFact) -> frozenset[str]:
+    """Who counts as an author: whoever is recorded, and whoever the annotation names now."""
+    return frozenset((*status.authors, fact.annotations.get(ANNOTATION_AUTHOR, "")))
+
+
 def forbids_authors(spec: Mapping[str, Any]) -> bool:
     """Whether a checkpoint of the spec, valid or not, forbids authors: as the policy reads it."""
     return any(

@@ -13,8 +13,8 @@ from tidegate.api.identity import digest
 from tidegate.api.model import format_time
 from tidegate.api.status import NodePhase, NodeStatus, Vote
 from tidegate.api.vote import parse_vote
-from tidegate.constants import ANNOTATION_AUTHOR
 from tidegate.engine import approval
+from tidegate.engine.authors import all_authors
 from tidegate.engine.ballots import Poll, decide, decision_of, fault_of, inputs_of
 from tidegate.engine.condition import asked, is_asked
 from tidegate.engine.context import Context
@@ -165,7 +165,8 @@ def _step_open(name: str, node: NodeStatus, role: Role, context: Context) -> Nod
     if end is not None and context.now >= end:
         approves = checkpoint.on_timeout is OnTimeout.APPROVE
         return NodeStep(approval.timed_out(counted, role, end, approves=approves), notes=notes)
-    if counted is not node:
+    too_few = approval.too_few_are_left(counted, checkpoint, context)
+    if counted is not node or too_few not in (counted.message or ""):
         question = approval.question_again(name, role, context)
         words = approval.waiting(name, counted, role, context, question, ignored=last)
         counted = update(counted, message=words)
@@ -202,7 +203,7 @@ def _judged(
     if isinstance(ballot, str):
         return ballot
     verified = node.policy is not None and node.policy == context.facts.policies.fingerprint
-    authors = {*context.recorded.authors, context.fact.annotations.get(ANNOTATION_AUTHOR, "")}
+    authors = all_authors(context.recorded, context.fact)
     poll = Poll(checkpoint, node, authors, verified, needs_policy(checkpoint, context))
     if fault := fault_of(ballot, poll):
         return fault

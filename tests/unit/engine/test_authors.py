@@ -69,3 +69,49 @@ def test_so_many_authors_are_remembered_and_the_present_one_counts_all_the_same(
     assert len(run.status.authors) == 64
     run.vote(ok="approved by author-69")
     assert opened(run)
+
+
+def asked_of(*users: str, author: str, **fields: Any) -> Run:
+    checkpoint = {"forbidAuthors": True, "approvers": {"users": [*users]}, **fields}
+    annotations = {"tidegate.dev/author": author}
+    run = Run(spec(gate(**checkpoint)), look=False, annotations=annotations)
+    run.policies = IN_FORCE
+    run.look()
+    return run
+
+
+def test_a_gate_that_too_few_may_answer_says_who_is_left_and_what_to_do() -> None:
+    run = asked_of("alice", "bob", author="alice", minApprovals=2)
+    assert opened(run)
+    assert (
+        "; it can't be approved: 2 must approve, and only bob of the approvers can vote, as the "
+        "others wrote the Workflow or asked for this run (forbidAuthors); cancel it, and let "
+        "somebody who is no approver name more of them and ask for a rerun; "
+    ) in (run.node("ok").message or "")
+
+
+def test_whoever_becomes_an_author_while_it_is_open_is_left_out_from_then_on() -> None:
+    run = asked_of("alice", "bob", author="carol")
+    assert "can't be approved" not in (run.node("ok").message or "")
+    run.ask(author="alice")
+    assert "can't be approved" not in (run.node("ok").message or "")
+    run.ask(author="bob")
+    words = "it can't be approved: 1 must approve, and none of the approvers can vote"
+    assert words in (run.node("ok").message or "")
+    records = len(run.records)
+    run.look()
+    assert len(run.records) == records
+
+
+def test_where_a_group_may_vote_nobody_knows_who_is_left() -> None:
+    run = asked_of("alice", author="alice", approvers={"users": ["alice"], "groups": ["dba"]})
+    assert "can't be approved" not in (run.node("ok").message or "")
+
+
+def test_who_voted_before_becoming_an_author_has_voted() -> None:
+    run = asked_of("alice", "bob", author="carol", minApprovals=2)
+    run.vote({"ok.1": "approve by alice"})
+    run.ask(author="alice")
+    assert "can't be approved" not in (run.node("ok").message or "")
+    run.vote({"ok.2": "approve by bob"})
+    assert run.reason("ok") == ("Succeeded", "Approved")
