@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from tidegate.api.checks import objects
 from tidegate.api.duration import shorten
+from tidegate.api.expression_cost import MAX_STEPS
 from tidegate.api.expressions import (
     BadExpression,
     Condition,
@@ -22,6 +23,10 @@ from tidegate.api.scope import Names, Scope
 from tidegate.api.status import NodePhase
 from tidegate.errors import Fault
 
+MAX_LENGTH: Final = 64 * 1024
+"""Characters of all conditions of a Workflow: compiling them takes about a second at worst."""
+MAX_STEPS_TOGETHER: Final = 3 * MAX_STEPS
+"""Of all conditions of a Workflow: they may all be asked at once."""
 _FIELDS: Final = (*NODE_FIELDS, "outputs")
 _PHASES: Final = tuple(str(phase) for phase in NodePhase if phase.has_ended)
 """Whatever a condition reads has ended."""
@@ -33,6 +38,9 @@ def compile_conditions(
 ) -> tuple[dict[str, Condition], list[Fault]]:
     """The conditions of the nodes of the spec ``raw`` by node, and what is wrong with them."""
     conditions: dict[str, Condition] = {}
+    if _length(raw) > MAX_LENGTH:
+        words = f"their conditions have more than {MAX_LENGTH // 1024} KiB together"
+        return conditions, [Fault("spec.nodes", f"{words}; use shorter ones")]
     faults: list[Fault] = []
     for index, node in objects(raw.get("nodes")):
         text, name = node.get("when"), node.get("name")
@@ -43,7 +51,15 @@ def compile_conditions(
             conditions[str(name)] = _compiled(text, names, names.scope_of_node(str(name)))
         except BadExpression as error:
             faults += [Fault(path, str(fault)) for fault in error.faults]
+    if sum(condition.steps for condition in conditions.values()) > MAX_STEPS_TOGETHER:
+        words = "their conditions may take too long together; use fewer loops and patterns"
+        faults.append(Fault("spec.nodes", words))
     return conditions, faults
+
+
+def _length(raw: Mapping[str, Any]) -> int:
+    texts = (node.get("when") for _, node in objects(raw.get("nodes")))
+    return sum(len(text) for text in texts if isinstance(text, str))
 
 
 def _compiled(text: str, names: Names, scope: Scope) -> Condition:

@@ -2,29 +2,45 @@
 
 CEL bounds recursion and the number of iterations, not how large values grow:
 ``["x"].map(s, s + s)`` twenty times over makes megabytes, thirty times over it makes gigabytes. So
-the compiled expression is walked once. Sizes of inputs are known, and each call makes at most the
-sum of its arguments. For a loop, the work on all items is at most the work on one that has the
-size of all of them, plus what an empty one costs, times the number of rounds.
+the compiled expression is walked. Sizes of inputs are known, and each call makes at most the sum of
+its arguments. For a loop, the work on all items is at most the work on one that has the size of all
+of them, plus what an empty one costs, times the number of rounds. That looks at a loop's body
+twice, at one three loops deep eight times: there may be no more inside each other.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from tidegate.api.pattern_size import READING, pattern_size
 from tidegate.api.wire import Message
 
 MAX_SIZE: Final = 1024 * 1024
 """Bytes or items of any value on the way."""
-MAX_STEPS: Final = 100_000_000
-"""Comparisons and copies of bytes or items: about a second at worst."""
+MAX_STEPS: Final = 20_000_000
+"""Comparisons and copies of bytes or items: 25 ns at worst, half a second together."""
+MAX_LOOPS: Final = 3
+"""Loops inside each other."""
 ROUNDS: Final = 10_000
 """Of all loops of an evaluation together: the library ends it there."""
 OUTPUTS_SIZE: Final = 4096
-"""What an output has at most; a list of so many bytes has fewer items."""
+"""Bytes that the outputs of a node have at most."""
+_ITEM: Final = 2
+"""Bytes that an item takes at least, as in JSON."""
+_BASE: Final = 4
+"""Steps of each part of an expression, whatever it works on."""
 _SMALL: Final = 256
 """More than a phase, a reason or a name has."""
+_NUMBER: Final = 32
+"""More bytes than any number, time or duration has as text."""
+_MATCHING: Final = 100
+"""Steps that matching takes, however short text and pattern are."""
+_FINDING: Final = 1 / 1000
+"""Steps that looking for one text in another takes, for the product of their sizes."""
 
 _SELECT, _CALL, _LIST, _STRUCT, _LOOP = 5, 6, 7, 8, 9
 _CONSTANT, _IDENT = 3, 4
+_TEXT: Final = 6
+_ROOTS: Final = ("nodes", "params", "workflow")
 _VERDICTS: Final = frozenset(
     {
         "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "_&&_", "_||_", "!_", "@in", "_in_", "in",
@@ -34,7 +50,21 @@ _VERDICTS: Final = frozenset(
 )  # fmt: skip
 """Functions whose result is small whatever their arguments are."""
 
-Sizes = Mapping[str, float]
+
+_SHORTER: Final = "use fewer loops inside each other, and fewer repeats in patterns"
+
+
+class TooCostlyError(Exception):
+    """An expression may take too long, or too much memory; the message says what to do."""
+
+
+class _Scope(NamedTuple):
+    """What is known where a part of the expression stands."""
+
+    sizes: Mapping[str, float]
+    """Of variables, by name."""
+    loops: int = 0
+    """That stand around it."""
 
 
 class _Cost(NamedTuple):
@@ -42,103 +72,150 @@ class _Cost(NamedTuple):
 
     size: float
     """Bytes or items of its value."""
+    items: float
+    """Items of its value; those of items aside."""
     steps: float
-    once: float
-    """Steps if every loop in it had one round."""
+    spread: float
+    """Steps without what each round of the innermost loops costs whatever its item is."""
+    each: float = 0
+    """That: steps of a round."""
 
 
-class _TooLargeError(Exception):
-    """A value on the way may grow beyond all bounds."""
+def steps_of(serialized: bytes, sizes: Mapping[str, int]) -> float:
+    """Steps that the serialized expression takes at most; raises TooCostlyError.
 
-
-def too_costly(serialized: bytes, sizes: Mapping[str, int]) -> str:
-    """Why the serialized expression may cost too much; empty where it can't.
-
-    ``sizes``: of the variables whose size is known, by dotted name.
+    ``sizes``: bytes of the variables whose size is known, by dotted name.
     """
     try:
         checked = Message(serialized).message(2)
-        cost = _cost(checked.message(4), dict(sizes))
+        cost = _cost(checked.message(4), _Scope(sizes))
     except RecursionError:
-        return "is nested too deeply"
-    except _TooLargeError:
-        return "may make values of more than 1 MiB; join fewer texts and lists in loops"
-    if cost.steps > MAX_STEPS:
-        return "may take too long; use fewer loops inside each other"
-    return ""
+        raise TooCostlyError("is nested too deeply") from None
+    steps = min(cost.steps, cost.spread + cost.each * ROUNDS)
+    if steps > MAX_STEPS:
+        raise TooCostlyError(f"may take too long; {_SHORTER}")
+    return steps
 
 
-def _cost(expression: Message, sizes: Sizes) -> _Cost:
-    cost = _cost_of_kind(expression, sizes)
+def _cost(expression: Message, scope: _Scope) -> _Cost:
+    cost = _cost_of_kind(expression, scope)
     if cost.size > MAX_SIZE:
-        raise _TooLargeError
+        words = "may make values of more than 1 MiB; join fewer texts and lists in loops"
+        raise TooCostlyError(words)
     return cost
 
 
-def _cost_of_kind(expression: Message, sizes: Sizes) -> _Cost:
+def _cost_of_kind(expression: Message, scope: _Scope) -> _Cost:
     if expression.has(_CALL):
-        return _call(expression.message(_CALL), sizes)
+        return _call(expression.message(_CALL), scope)
     if expression.has(_LOOP):
-        return _loop(expression.message(_LOOP), sizes)
+        return _loop(expression.message(_LOOP), scope)
     if expression.has(_LIST):
-        return _items(expression.message(_LIST).messages(1), sizes)
+        items = expression.message(_LIST).messages(1)
+        return _items(items, len(items), scope)
     if expression.has(_STRUCT):
-        return _items(_entries(expression.message(_STRUCT)), sizes)
+        entries = expression.message(_STRUCT).messages(2)
+        parts = [entry.message(field) for entry in entries for field in (3, 4) if entry.has(field)]
+        return _items(parts, len(entries), scope)
     if expression.has(_CONSTANT):
-        return _Cost(len(expression.blob(_CONSTANT)), 1, 1)
-    if expression.has(_SELECT) and _root(expression) in sizes:
-        return _select(expression.message(_SELECT), sizes)
-    return _Cost(_size_of_name(_path(expression), sizes), 1, 1)
+        return _value(len(expression.blob(_CONSTANT)))
+    if expression.has(_SELECT) and _root(expression) in scope.sizes:
+        operand = _cost(expression.message(_SELECT).message(1), scope)
+        return operand._replace(steps=operand.steps + _BASE, spread=operand.spread + _BASE)
+    return _value(_size_of_name(_path(expression), scope.sizes))
 
 
-def _call(call: Message, sizes: Sizes) -> _Cost:
+def _value(size: float) -> _Cost:
+    return _Cost(size, size / _ITEM, _BASE, _BASE)
+
+
+def _call(call: Message, scope: _Scope) -> _Cost:
     target = [call.message(1)] if call.has(1) else []
-    arguments = [_cost(argument, sizes) for argument in (*target, *call.messages(3))]
-    work = sum(cost.size for cost in arguments) + 1
-    steps, once = (work + sum(cost[part] for cost in arguments) for part in (1, 2))
+    parts = [*target, *call.messages(3)]
+    costs = [_cost(part, scope) for part in parts]
     name = call.text(2)
+    work = _BASE + _work(name, parts, costs)
+    joined = costs[1:] if name == "_?_:_" else costs
+    size, items = sum(cost.size for cost in joined), sum(cost.items for cost in joined)
     if name in _VERDICTS:
-        return _Cost(1, steps, once)
-    chosen = arguments[1:] if name == "_?_:_" else arguments
-    return _Cost(sum(cost.size for cost in chosen), steps, once)
+        size = items = 1
+    if name == "string":
+        size += _NUMBER
+    return _together(costs, work, size, items)
 
 
-def _select(select: Message, sizes: Sizes) -> _Cost:
-    operand = _cost(select.message(1), sizes)
-    return _Cost(operand.size, operand.steps + 1, operand.once + 1)
+def _work(name: str, parts: list[Message], costs: list[_Cost]) -> float:
+    """The steps of a call itself."""
+    sizes = [cost.size for cost in costs]
+    if name == "matches":
+        pattern = parts[-1].message(_CONSTANT)
+        if not pattern.has(_TEXT):
+            words = "takes a pattern written there in quotes, as it can be checked only so"
+            raise TooCostlyError(f"matches(…) {words}")
+        return _MATCHING + pattern_size(pattern.text(_TEXT)) * (READING + sizes[0])
+    if name == "contains":
+        return sum(sizes) + sizes[0] * sizes[-1] * _FINDING
+    return sum(sizes)
 
 
-def _loop(loop: Message, sizes: Sizes) -> _Cost:
-    over, start = _cost(loop.message(2), sizes), _cost(loop.message(4), sizes)
+def _items(parts: list[Message], count: int, scope: _Scope) -> _Cost:
+    """Of a list or map with ``count`` items, made of these parts, each of which takes some room."""
+    costs = [_cost(part, scope) for part in parts]
+    return _together(costs, _BASE, sum(max(cost.size, _ITEM) for cost in costs), count)
+
+
+def _together(costs: list[_Cost], work: float, size: float, items: float) -> _Cost:
+    """Of a value that is made of others with so much ``work``."""
+    return _Cost(
+        size,
+        items,
+        work + sum(cost.steps for cost in costs),
+        work + sum(cost.spread for cost in costs),
+        max((cost.each for cost in costs), default=0),
+    )
+
+
+def _loop(loop: Message, scope: _Scope) -> _Cost:
+    if scope.loops == MAX_LOOPS:
+        raise TooCostlyError(
+            f"may take too long; at most {MAX_LOOPS} loops can stand in each other"
+        )
+    if loop.text(1) in _ROOTS:
+        raise TooCostlyError(f"a loop's variable can't be called {loop.text(1)}")
+    over, start = _cost(loop.message(2), scope), _cost(loop.message(4), scope)
+    empty, whole = _round(loop, scope, 0), _round(loop, scope, over.size)
+    count = max(over.items, 1)
+    rounds = _rounds(empty, whole, count)
+    size = items = 1.0
+    if loop.message(4).has(_LIST):  # map and filter; the others only count or judge
+        size, items = max(whole.size - empty.size, 0) + empty.size * count, count
+        copies = count * count  # each round copies what was gathered before
+        rounds = rounds._replace(steps=rounds.steps + copies, spread=rounds.spread + copies)
+    inner = _Scope({**scope.sizes, loop.text(3): size}, scope.loops)
+    result = _cost(loop.message(7), inner)
+    return _together([over, start, rounds, result], 0, result.size, items)
+
+
+def _round(loop: Message, scope: _Scope, size: float) -> _Cost:
+    """Of a round with an item of this size."""
     variables = [loop.text(field) for field in (1, 8) if loop.has(field)]
-    accumulator = loop.text(3)
-
-    def round_of(size: float) -> _Cost:
-        known = {**sizes, **dict.fromkeys(variables, size), accumulator: 0}
-        until, step = _cost(loop.message(5), known), _cost(loop.message(6), known)
-        return _Cost(step.size, until.steps + step.steps, until.once + step.once)
-
-    empty, whole, count = round_of(0), round_of(over.size), max(over.size, 1)
-    gathers = loop.message(4).has(_LIST)  # map and filter; the others only count or judge
-    size = max(whole.size - empty.size, 0) + empty.size * count if gathers else 1
-    result = _cost(loop.message(7), {**sizes, accumulator: size})
-    rounds = max(whole.steps - empty.steps, 0) + min(empty.steps * count, empty.once * ROUNDS)
-    others = (over, start, result)
-    steps = rounds + sum(cost.steps for cost in others)
-    return _Cost(result.size, steps, whole.once + sum(cost.once for cost in others))
+    known = {**scope.sizes, **dict.fromkeys(variables, size), loop.text(3): 0}
+    inner = _Scope(known, scope.loops + 1)
+    step = _cost(loop.message(6), inner)
+    return _together([_cost(loop.message(5), inner), step], 0, step.size, step.items)
 
 
-def _items(expressions: list[Message], sizes: Sizes) -> _Cost:
-    """Of a list or map with these items, each of which takes some room."""
-    costs = [_cost(expression, sizes) for expression in expressions]
-    steps, once = (1 + sum(cost[part] for cost in costs) for part in (1, 2))
-    return _Cost(sum(max(cost.size, 1) for cost in costs), steps, once)
-
-
-def _entries(struct: Message) -> list[Message]:
-    return [
-        entry.message(field) for entry in struct.messages(2) for field in (3, 4) if entry.has(field)
-    ]
+def _rounds(empty: _Cost, whole: _Cost, count: float) -> _Cost:
+    """Of so many rounds: what an empty item and one of the size of all of them cost."""
+    growing = max(whole.steps - empty.steps, 0)
+    is_innermost = empty.each == 0
+    return _Cost(
+        0,
+        0,
+        growing + empty.steps * count,
+        growing + (0 if is_innermost else empty.spread * count),
+        empty.steps if is_innermost else empty.each,
+    )
 
 
 def _path(expression: Message) -> str:
@@ -149,7 +226,7 @@ def _path(expression: Message) -> str:
 def _root(expression: Message) -> str:
     """The local variable that is selected from, unless all of it is one variable's name."""
     parts = list(_parts(expression))
-    return parts[-1] if parts and parts[-1] not in ("nodes", "params", "workflow") else ""
+    return parts[-1] if parts and parts[-1] not in _ROOTS else ""
 
 
 def _parts(expression: Message) -> Iterator[str]:
@@ -161,7 +238,7 @@ def _parts(expression: Message) -> Iterator[str]:
         yield expression.message(_IDENT).text(1)
 
 
-def _size_of_name(path: str, sizes: Sizes) -> float:
+def _size_of_name(path: str, sizes: Mapping[str, float]) -> float:
     if path in sizes:
         return sizes[path]
     return OUTPUTS_SIZE if not path or ".outputs" in path else _SMALL

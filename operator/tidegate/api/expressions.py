@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from cel_expr_python import cel
 
-from tidegate.api.expression_cost import too_costly
+from tidegate.api.expression_cost import TooCostlyError, steps_of
 from tidegate.api.expression_words import plain
 from tidegate.api.references import NODE_FIELDS
 
@@ -30,15 +30,20 @@ _WORKFLOW: Final = {
     "workflow.uid": cel.Type.STRING,
     "workflow.run": cel.Type.INT,
 }
+_ESCAPE: Final = (
+    r"\\(?:[abfnrtv\"'`\\?]|[0-3][0-7][0-7]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})"
+)
 _STRING: Final = (
-    r"(?:[rR][bB]?|[bB][rR]?)?(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''"
-    r"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*')"
+    r"(?<!\w)[bB]?[rR](?:\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''"
+    r"|\"(?!\"\")[^\"\n\r]*\"|'(?!'')[^'\n\r]*')"
+    rf"|\"\"\"(?:[^\\]|{_ESCAPE})*?\"\"\"|'''(?:[^\\]|{_ESCAPE})*?'''"
+    rf"|\"(?!\"\")(?:[^\"\\\n\r]|{_ESCAPE})*+\"|'(?!'')(?:[^'\\\n\r]|{_ESCAPE})*+'"
 )
 _TOKEN: Final = re.compile(
-    rf"(?P<named>\b(?:nodes|params)[ \t]*\[[ \t]*(?:\"[-A-Za-z0-9_]+\"|'[-A-Za-z0-9_]+')[ \t]*\])"
-    rf"|(?P<string>{_STRING})|(?P<comment>//[^\n]*)",
-    re.DOTALL,
+    r"(?P<named>\b(?:nodes|params)[ \t]*\[[ \t]*(?:\"[-A-Za-z0-9_]+\"|'[-A-Za-z0-9_]+')[ \t]*\])"
+    rf"|(?P<string>{_STRING})|(?P<comment>//[^\n]*)|(?P<broken>[\"'][\s\S]*)"
 )
+"""What no name stands in; a broken text ends the search, so that nothing is read twice."""
 _INDEX: Final = re.compile(r"(nodes|params)([ \t]*)\[([ \t]*)[\"']([-A-Za-z0-9_]+)[\"']([ \t]*)\]")
 _PART: Final = r"\s*\.\s*(`[^`\n]*`|[A-Za-z_][A-Za-z0-9_]*)"
 _USE: Final = re.compile(
@@ -98,6 +103,8 @@ class Condition:
     nodes: frozenset[str]
     """The nodes that it names."""
     reads_outputs_of: frozenset[str]
+    steps: float
+    """That asking it takes at most."""
     _program: Any = field(repr=False, compare=False)
 
     def holds(self, values: Mapping[str, object]) -> bool:
@@ -134,6 +141,9 @@ def uses(text: str) -> list[Use]:
 
 def compile_condition(text: str, params: Mapping[str, str], nodes: Collection[str]) -> Condition:
     """The condition ``text`` over these params and nodes; raises BadExpression."""
+    if broken := next((token for token in _TOKEN.finditer(text) if token["broken"]), None):
+        words = "a text begins here that has no end, or a \\ in it that means nothing"
+        raise BadExpression([ExpressionFault(words, *place(text, broken.start()))])
     named = uses(text)
     used_nodes = frozenset(use.name for use in named if use.root == "nodes") & frozenset(nodes)
     used_params = frozenset(use.name for use in named if use.root == "params") & params.keys()
@@ -148,11 +158,13 @@ def compile_condition(text: str, params: Mapping[str, str], nodes: Collection[st
     if kind not in (cel.Type.BOOL, cel.Type.DYN):
         words = f"is {kind.name().lower()}, not true or false"
         raise BadExpression([ExpressionFault(words)])
-    sizes = {f"params.{name}": len(params[name]) for name in used_params}
-    if words := too_costly(program.serialize(), sizes):
-        raise BadExpression([ExpressionFault(words)])
+    sizes = {f"params.{name}": len(params[name].encode()) for name in used_params}
+    try:
+        steps = steps_of(program.serialize(), sizes)
+    except TooCostlyError as error:
+        raise BadExpression([ExpressionFault(str(error))]) from None
     reads = {use.name for use in named if use.root == "nodes" and use.field == "outputs"}
-    return Condition(text, used_params, used_nodes, used_nodes & reads, program)
+    return Condition(text, used_params, used_nodes, used_nodes & reads, steps, program)
 
 
 def pattern_fault(pattern: str) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 class Message:
     """A message whose fields go by their numbers; fields that aren't messages or texts aside."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_messages")
 
     def __init__(self, data: bytes) -> None:
         self._fields: dict[int, list[bytes]] = {}
+        self._messages: dict[int, list[Message]] = {}
         for number, value in _fields(data):
             self._fields.setdefault(number, []).append(value)
 
@@ -27,11 +28,14 @@ class Message:
 
     def message(self, number: int) -> "Message":
         """The field as a message."""
-        return Message(self.blob(number))
+        found = self.messages(number)
+        return found[-1] if found else Message(b"")
 
     def messages(self, number: int) -> "list[Message]":
         """Every value of a repeated field."""
-        return [Message(value) for value in self._fields.get(number, ())]
+        if number not in self._messages:
+            self._messages[number] = [Message(value) for value in self._fields.get(number, ())]
+        return self._messages[number]
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -238,7 +238,8 @@ TABLE: list[tuple[str, Any, list[str]]] = [
       " loops")]),
     ("bomb of loops",
      when(f"{L}.all(a, {L}.map(b, b) == {L})"),
-     ["spec.nodes[b].when: may take too long; use fewer loops inside each other"]),
+     [("spec.nodes[b].when: may take too long; use fewer loops inside each other, and fewer"
+      " repeats in patterns")]),
     ("deep", when("(" * 400 + "true" + ")" * 400),
      ["spec.nodes[b].when: Expression recursion limit exceeded. limit: 32"]),
 ]  # fmt: skip
