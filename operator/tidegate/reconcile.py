@@ -190,7 +190,7 @@ class Reconciler:
         except ApiError as error:
             if not _is_too_large(error):
                 raise
-            status = minimal(status, self._world.clock.now())
+            status = minimal(fact.key, status, self._world.clock.now())
             await self._world.book.record(fact, before, status)
         memory.owes_record = False
         memory.write_at = self._world.clock.now() + _pause(status)

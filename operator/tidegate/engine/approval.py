@@ -75,8 +75,8 @@ def waiting(
     words = [f"{word}@{node.code}" for word in checkpoint.choices[:_MAX_CHOICES]]
     other = f"{names(words)} approve, too; " if words else ""
     parts.append(f"{other}{REJECTED}@{node.code} rejects")
-    parts.append(f"answer with: {command(name, node, checkpoint, context)}")
-    return clip("; ".join(parts), _MAX_WAITING)
+    answer = f"; answer with: {command(name, node, checkpoint, context)}"
+    return f"{clip('; '.join(parts), _MAX_WAITING - len(answer))}{answer}"
 
 
 def too_few_are_left(node: NodeStatus, checkpoint: Checkpoint, context: Context) -> str:

@@ -10,15 +10,18 @@ Beside these Suspended, and once people were asked WaitingForApproval, whose mes
 command that answers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from tidegate.api.status import Condition, NodePhase, Phase, WorkflowStatus
+from tidegate.api.identity import WorkflowKey
+from tidegate.api.status import Condition, NodePhase, NodeStatus, Phase, WorkflowStatus
 from tidegate.engine.messages import clip
 
 Truth = Literal["True", "False", "Unknown"]
 _MAX_MESSAGE = 4096
+_MAX_HINT = 512
 
 _IN_PROGRESS: dict[str, Truth] = {
     "Succeeded": "Unknown",
@@ -62,7 +65,12 @@ def table(phase: Phase) -> dict[str, Truth]:
 
 
 def conditions(
-    status: WorkflowStatus, now: datetime, *, suspended: bool, ready: ReadyNote | None = None
+    key: WorkflowKey,
+    status: WorkflowStatus,
+    now: datetime,
+    *,
+    suspended: bool,
+    ready: ReadyNote | None = None,
 ) -> tuple[Condition, ...]:
     """All conditions of ``status``, whose former ones give the times of transition."""
     phase = status.phase or Phase.PENDING
@@ -79,22 +87,35 @@ def conditions(
         if kind == "Ready" and ready is not None:
             why, words = ready.reason, clip(ready.message, _MAX_MESSAGE)
         result.append(_condition(former.get(kind), status, now, (kind, truth, why, words)))
-    if says := _waiting(status, known=_WAITING in former):
+    if says := _waiting(key, status, known=_WAITING in former):
         result.append(_condition(former.get(_WAITING), status, now, says))
     return tuple(result)
 
 
-def _waiting(status: WorkflowStatus, *, known: bool) -> tuple[str, Truth, str, str] | None:
+def _waiting(
+    key: WorkflowKey, status: WorkflowStatus, *, known: bool
+) -> tuple[str, Truth, str, str] | None:
     """Whether people are asked, and how they answer; absent where nobody was ever asked."""
-    waiting = [node for node in status.nodes.values() if node.phase is NodePhase.WAITING]
-    if status.is_over:
-        waiting = []
-    if waiting:
-        words = clip("; ".join(node.message or "" for node in waiting), _MAX_MESSAGE)
-        held = all(node.opened_at is None for node in waiting)
-        reason = waiting[0].reason if held else None
-        return _WAITING, "True", reason or "CheckpointOpen", words
-    return (_WAITING, "False", "NoCheckpointOpen", "") if known else None
+    waiting = {n: x for n, x in status.nodes.items() if x.phase is NodePhase.WAITING}
+    if status.is_over or not waiting:
+        return (_WAITING, "False", "NoCheckpointOpen", "") if known else None
+    held = all(node.opened_at is None for node in waiting.values())
+    reason = next(iter(waiting.values())).reason if held else None
+    return _WAITING, "True", reason or "CheckpointOpen", _questions(key, waiting)
+
+
+def _questions(key: WorkflowKey, waiting: Mapping[str, NodeStatus]) -> str:
+    """What all say; if that is too long, where it stands: half a command is worse than none."""
+    words = "; ".join(node.message or "" for node in waiting.values())
+    if len(words) <= _MAX_MESSAGE:
+        return clip(words, _MAX_MESSAGE)
+    shown = clip(", ".join(waiting), _MAX_MESSAGE - _MAX_HINT)
+    return (
+        f"waiting for approval of {shown}; there is no room here for all they ask: each question,"
+        " and the command that answers it, stands in the message of its node, as in: kubectl get"
+        f" -n {key.namespace} twf {key.name} -o jsonpath={{.status.nodes.{next(iter(waiting))}"
+        ".message}"
+    )
 
 
 def _condition(

@@ -58,7 +58,7 @@ def plan_invalid(
     after = with_author(after, fact).model_copy(update={"observed_generation": fact.generation})
     ready = ReadyNote(str(RunReason.INVALID_SPEC), message)
     after = after.model_copy(
-        update={"conditions": conditions(after, now, suspended=False, ready=ready)}
+        update={"conditions": conditions(fact.key, after, now, suspended=False, ready=ready)}
     )
     wake_at, delete = time_to_live(_seconds(fact), after, now)
     left = living(facts) if has_begun(status) else {}

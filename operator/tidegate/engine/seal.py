@@ -26,6 +26,7 @@ def sealed(context: Context, status: WorkflowStatus, draft: Plan) -> Plan:
     status = status.model_copy(
         update={
             "conditions": conditions(
+                workflow.key,
                 status,
                 context.now,
                 suspended=workflow.spec.suspend and not status.is_over,

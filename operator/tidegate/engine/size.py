@@ -10,6 +10,7 @@ Numbers that decisions need (attempts, retries, disruptions) stand beside them a
 from collections.abc import Callable
 from datetime import datetime
 
+from tidegate.api.identity import WorkflowKey
 from tidegate.api.status import (
     Failure,
     NodePhase,
@@ -57,7 +58,7 @@ def size(status: WorkflowStatus) -> int:
     return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
-def minimal(status: WorkflowStatus, now: datetime) -> WorkflowStatus:
+def minimal(key: WorkflowKey, status: WorkflowStatus, now: datetime) -> WorkflowStatus:
     """What is left where the API server refuses a status for its size: the run ends here."""
     status = status.model_copy(
         update={
@@ -70,7 +71,7 @@ def minimal(status: WorkflowStatus, now: datetime) -> WorkflowStatus:
             "runs": (),
         }
     )
-    return status.model_copy(update={"conditions": conditions(status, now, suspended=False)})
+    return status.model_copy(update={"conditions": conditions(key, status, now, suspended=False)})
 
 
 def _given_up(node: NodeStatus, now: datetime) -> NodeStatus:

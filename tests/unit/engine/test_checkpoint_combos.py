@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.engine.builders import Json, at, node, rows, spec
+from tests.unit.engine.builders import KEY, Json, at, node, rows, spec
 from tests.unit.engine.run import Run
 from tests.unit.engine.test_checkpoint import IGNORED, gate, opened
 from tidegate.api.status import NodePhase, NodeStatus, Phase, Vote, WorkflowStatus
@@ -404,7 +404,7 @@ def test_votes_never_keep_a_status_from_its_bounds() -> None:
     assert size(bounded(status)) <= MAX_STATUS_BYTES
     waiting = decided.model_copy(update={"phase": NodePhase.WAITING, "finished_at": None})
     status = WorkflowStatus(phase=Phase.WAITING, run=1, nodes=dict.fromkeys(gates, waiting))
-    assert size(minimal(status, at(0))) <= MAX_STATUS_BYTES
+    assert size(minimal(KEY, status, at(0))) <= MAX_STATUS_BYTES
 
 
 def test_a_question_is_harmless_in_every_message() -> None:

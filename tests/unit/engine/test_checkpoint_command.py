@@ -85,3 +85,41 @@ def test_the_condition_is_false_once_nobody_is_asked_and_absent_where_nobody_eve
     assert [c.status for c in run.status.conditions if c.type == "WaitingForApproval"] == ["False"]
     plain = Run(spec(node("a")))
     assert [c for c in plain.status.conditions if c.type == "WaitingForApproval"] == []
+
+
+LONG = "why not? " * 100
+
+
+def asked(run: Run) -> str:
+    (found,) = [c for c in run.status.conditions if c.type == "WaitingForApproval"]
+    return found.message
+
+
+def test_several_questions_stand_in_the_condition_whole() -> None:
+    run = Run(spec(gate("one", message=LONG), gate("two", message=LONG)))
+    messages = [run.node(name).message or "" for name in ("one", "two")]
+    assert asked(run) == "; ".join(messages)
+
+
+def test_more_questions_than_the_condition_has_room_for_are_named_with_where_they_stand() -> None:
+    run = Run(spec(*(gate(name, message=LONG) for name in ("a", "b", "c", "d"))))
+    assert asked(run) == (
+        "waiting for approval of a, b, c, d; there is no room here for all they ask: each "
+        "question, and the command that answers it, stands in the message of its node, as in: "
+        "kubectl get -n data twf flow -o jsonpath={.status.nodes.a.message}"
+    )
+    many = Run(spec(*(gate(f"gate-{'x' * 30}-{number}") for number in range(200))))
+    assert len(asked(many)) <= 4096
+    assert asked(many).endswith(".message}")
+
+
+def test_however_much_a_checkpoint_has_to_say_its_command_is_whole() -> None:
+    inputs = [{"name": f"{'n' * 60}-{number:02}"} for number in range(16)]
+    run = asks(message="why not? " * 110, inputs=inputs, choices=[f"{'c' * 39}{x}" for x in "abcd"])
+    lines = "\n".join(f"{'x' * 40}-{number}: 1" for number in range(20))
+    run.vote(ok=f"approve by alice\n{lines}")
+    message = run.node("ok").message or ""
+    assert len(message) <= 4096
+    _, _, command = message.rpartition("; answer with: ")
+    assert command.startswith("kubectl annotate --overwrite ")
+    assert command.endswith(f"{'n' * 60}-15: <value>'")

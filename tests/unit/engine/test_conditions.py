@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.engine.builders import at, node, rows, spec
+from tests.unit.engine.builders import KEY, at, node, rows, spec
 from tests.unit.engine.run import Run
 from tidegate.api.status import Phase, WorkflowStatus
 from tidegate.engine.conditions import conditions, table
@@ -154,4 +154,4 @@ def test_a_transition_is_when_the_status_of_a_condition_changes() -> None:
 
 def test_very_long_messages_are_cut() -> None:
     status = WorkflowStatus(phase=Phase.FAILED, reason="InvalidSpec", message="ü" * 100_000)
-    assert all(len(c.message) <= 4096 for c in conditions(status, at(0), suspended=False))
+    assert all(len(c.message) <= 4096 for c in conditions(KEY, status, at(0), suspended=False))

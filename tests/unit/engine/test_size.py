@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.engine.builders import NOON, PATIENT, container_end, node, rows, spec
+from tests.unit.engine.builders import KEY, NOON, PATIENT, container_end, node, rows, spec
 from tests.unit.engine.run import Run
 from tidegate.api.status import (
     Ending,
@@ -92,7 +92,7 @@ def test_500_failed_nodes_with_history_fit(failures: int, message: str) -> None:
 def test_500_nodes_with_everything_that_a_node_can_have_fit_with_their_final_phase() -> None:
     status = status_of(500, failed_node(7, "ü" * 512, LONGEST), waves=500)
     final = status.model_copy(update={"phase": Phase.FAILED, "message": "ü" * 4096})
-    final = final.model_copy(update={"conditions": conditions(final, LATE, suspended=False)})
+    final = final.model_copy(update={"conditions": conditions(KEY, final, LATE, suspended=False)})
     assert size(bounded(final)) <= MAX_STATUS_BYTES
     assert bounded(final).phase is Phase.FAILED
 
@@ -132,7 +132,7 @@ def test_a_shortened_status_is_not_shortened_again() -> None:
 def test_what_is_left_where_the_server_refuses_even_that() -> None:
     running = NodeStatus(phase=NodePhase.RUNNING, attempt=1, job=JobRef(name="j", uid="u"))
     status = status_of(500, failed_node(9, "m" * 1024))
-    status = minimal(status.model_copy(update={"nodes": {**status.nodes, "r": running}}), LATE)
+    status = minimal(KEY, status.model_copy(update={"nodes": {**status.nodes, "r": running}}), LATE)
     assert (status.phase, status.reason) == (Phase.FAILED, "StatusTooLarge")
     assert "split the Workflow" in str(status.message)
     assert status.finished_at == LATE
