@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+import orjson
+
 from tidegate import constants as c
 from tidegate.api.workflow import validate
 from tidegate.errors import Fault, InvalidSpec, TidegateError
@@ -100,7 +102,16 @@ def _brings_a_spec(request: Raw) -> bool:
         return True
     if not isinstance(old, dict):
         raise MalformedReview("request.oldObject is missing")
-    return new.get("spec") != old.get("spec")
+    return not _are_same(new.get("spec"), old.get("spec"))
+
+
+def _are_same(spec: object, other: object) -> bool:
+    """Whether both are the same JSON, in which true is no 1; not where that can't be told."""
+    try:
+        texts = [orjson.dumps(each, option=orjson.OPT_SORT_KEYS) for each in (spec, other)]
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return texts[0] == texts[1]
 
 
 def _named(request: Raw) -> Raw:

@@ -173,3 +173,22 @@ def test_any_spec_gets_an_answer(spec: Any) -> None:
 def test_any_request_gets_an_answer_or_is_malformed(fuzz: dict[str, Any]) -> None:
     with contextlib.suppress(MalformedReview):
         answer({**WHOLE, "request": {**WHOLE["request"], **fuzz}}, serves(Settings()))
+
+
+def test_true_is_no_one() -> None:
+    result, response = asked(review({**SOUND, "parallelism": True}, {**SOUND, "parallelism": 1}))
+    assert result is Result.REFUSED
+    assert "spec.parallelism: must be a whole number" in response["status"]["message"]
+
+
+def nested(levels: int) -> Any:
+    deep: Any = []
+    for _ in range(levels):
+        deep = [deep]
+    return {"nodes": [{**SOUND["nodes"][0], "template": deep}]}
+
+
+def test_what_is_nested_too_deep_is_refused_in_words() -> None:
+    result, response = asked(review(nested(1000), nested(1000)))
+    assert result is Result.REFUSED
+    assert "spec: can't be read as JSON" in response["status"]["message"]
