@@ -49,9 +49,9 @@ def seen(text: str, key: str = "gate") -> Object:
     return {"gate": {"seen": [f"{digest} {key}={text[:200]}"]}}
 
 
-def written_back(text: str) -> Object:
-    """A vote that counted; what counts is remembered as looked at, too."""
-    return {"gate": cast(text)["gate"] | seen(text)["gate"]}
+def changed_mind(before: str, now: str) -> Object:
+    """Two votes under one key; what no longer stands isn't remembered as looked at."""
+    return {"gate": cast(before)["gate"] | seen(now)["gate"]}
 
 
 def standing(text: str, key: str = "gate", nodes: Object | None = None) -> dict[str, object]:
@@ -261,7 +261,10 @@ AGAIN = [
     Row("what stood there under another key", s.ALICE, s.vote("gate.a", "rejected by alice"), "",
         REJECTED),
     Row("what counted, after a change of mind", s.ALICE, s.vote("gate", "approved by alice"), "",
-        standing("canary by alice", nodes=written_back("approved by alice"))),
+        standing("canary by alice", nodes=changed_mind("approved by alice", "canary by alice"))),
+    Row("what counted, before the operator has seen the change of mind", s.ALICE,
+        s.vote("gate", "approved by alice"), NOT_NEW,
+        standing("canary by alice", nodes=changed_mind("approved by alice", "approved by alice"))),
     Row("a long text that begins like one that stood there", s.ALICE,
         s.vote("gate", LONG + " and more"), "", {"nodes": seen(LONG)}),
     Row("a manifest with what stands there, applied again", s.ED,

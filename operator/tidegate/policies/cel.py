@@ -38,12 +38,6 @@ def ballots(keys: str, annotations: str) -> str:
         }})"""
 
 
-def counted(vote: str, state: str) -> str:
-    """CEL: whether status tells of this very text of this key as one that counted."""
-    return f"""{state}[{vote}.node].?votes.orValue([]).exists(c,
-            c.key == {vote}.key && c.text == {vote}.text)"""
-
-
 def looked_at(vote: str, state: str) -> str:
     """CEL: whether status tells of this key and the beginning of this text as looked at."""
     return f"""{state}[{vote}.node].?seen.orValue([]).exists(one,
@@ -55,5 +49,6 @@ def looked_at(vote: str, state: str) -> str:
 def judged(vote: str, state: str) -> str:
     """CEL: whether status tells of this very text of this key, as counted or as looked at."""
     return f"""(
-          {counted(vote, state)} ||
+          {state}[{vote}.node].?votes.orValue([]).exists(c,
+            c.key == {vote}.key && c.text == {vote}.text) ||
           {looked_at(vote, state)})"""

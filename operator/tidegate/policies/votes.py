@@ -14,7 +14,6 @@ from tidegate.policies.cel import (
     VOTE,
     WHERE,
     ballots,
-    counted,
     judged,
     looked_at,
 )
@@ -142,7 +141,6 @@ _CODE: Final = Rule(
 _NEW: Final = Rule(
     f"""
     variables.votes.all(v, !(v.node in variables.asked) || v.text.size() >= {SEEN_TEXT} ||
-      {counted("v", "variables.state")} ||
       !{looked_at("v", "variables.state")})""",
     f"""
     'the vote of ' + variables.me + ' on ' + {_NAMES} + ' of ' + variables.where +
