@@ -22,7 +22,14 @@ from tidegate.engine.reasons import Reason
 
 _POD_BYTES: Final = 12 * 1024
 """The kubelet lets a pod's termination messages have so much together, in equal shares."""
-_MANY_CONTAINERS: Final = 16
+_ROOMY: Final = 4
+"""With fewer containers than this a share is no less than one message may have."""
+_INJECTED: Final = 15
+"""Containers that others may have added to a pod."""
+_CONTAINERS: Final = ("initContainers", "containers")
+_PART: Final = "\ufffd"
+_MAX_PART: Final = 3
+"""Bytes of a character that lost some."""
 _WHERE: Final = f"what {MAIN_CONTAINER} wrote to ${OUTPUT_VARIABLE}"
 
 
@@ -59,11 +66,11 @@ def read_outputs(task: Task, told: str | None, *, read: bool, room: int) -> Outp
     try:
         written = parse_object(told) if told.strip() else {}
     except ValueError as error:
-        if _was_cut(told):
-            return Rejected(Reason.OUTPUT_TOO_LARGE, _too_large(told))
+        if kept := _bytes_kept(told, task):
+            return Rejected(Reason.OUTPUT_TOO_LARGE, _too_large(kept))
         return Rejected(Reason.INVALID_OUTPUT, f"{_WHERE} {error}")
     if len(told.encode()) > MAX_OUTPUT_BYTES:
-        return Rejected(Reason.OUTPUT_TOO_LARGE, _too_large(told))
+        return Rejected(Reason.OUTPUT_TOO_LARGE, _too_large(MAX_OUTPUT_BYTES))
     missing = [k for k, default in task.outputs.items() if default is None and k not in written]
     if missing:
         wrote = f"it wrote {names(sorted(written))}" if written else "it wrote none"
@@ -93,16 +100,31 @@ def _defaults(task: Task) -> dict[str, Any]:
     return {key: json.loads(text) for key, text in task.outputs.items() if text is not None}
 
 
-def _was_cut(told: str) -> bool:
-    """Whether a text that is no JSON has just the size that the kubelet cuts messages to."""
-    size = len(told.encode(errors="replace"))
-    shares = {_POD_BYTES // count for count in range(4, _MANY_CONTAINERS + 1)}
-    return size >= MAX_OUTPUT_BYTES or size in shares
+def _bytes_kept(told: str, task: Task) -> int:
+    """The size to which the kubelet cut a text that is no JSON; 0 if it has no such size.
+
+    A cut through a character leaves up to three bytes at that end, which come as U+FFFD.
+    """
+    whole = told.strip(_PART)
+    least = len(whole.encode(errors="replace"))
+    ends = told.startswith(_PART) + (bool(whole) and told.endswith(_PART))
+    most = least + ends * _MAX_PART
+    if most >= MAX_OUTPUT_BYTES:
+        return MAX_OUTPUT_BYTES
+    count = _containers(task)
+    shares = {_POD_BYTES // n for n in range(max(count, _ROOMY), count + _INJECTED + 1)}
+    return max((share for share in shares if least <= share <= most), default=0)
 
 
-def _too_large(told: str) -> str:
-    size = min(len(told.encode(errors="replace")), MAX_OUTPUT_BYTES)
+def _containers(task: Task) -> int:
+    """The containers of the task's pod, of which the short hands make one."""
+    pod = task.template.get("spec") or {}
+    named = [c.get("name") for kind in _CONTAINERS for c in pod.get(kind) or ()]
+    return len({*named, MAIN_CONTAINER})
+
+
+def _too_large(kept: int) -> str:
     return (
-        f"{_WHERE} is longer than the {size} bytes that Kubernetes keeps of it; "
+        f"{_WHERE} is longer than the {kept} bytes that Kubernetes keeps of it; "
         "pass a reference to the data instead, like a path or a URL"
     )

@@ -90,6 +90,21 @@ WROTE = "what main wrote to $TIDEGATE_OUTPUT"
                 "longer than the 4096 bytes",
             ),
             "cut by many containers": ('{"a": "' + "x" * 3065, "OutputTooLarge", "the 3072 bytes"),
+            "cut through a character": (
+                '{"a": "' + "x" * 3062 + "\ufffd" * 3,
+                "OutputTooLarge",
+                "the 3072 bytes",
+            ),
+            "cut through a character that comes as one": (
+                '{"a": "' + "x" * 3062 + "\ufffd",
+                "OutputTooLarge",
+                "the 3072 bytes",
+            ),
+            "cut through characters at both ends": (
+                "\ufffd" + "x" * 4091 + "\ufffd",
+                "OutputTooLarge",
+                "the 4096 bytes",
+            ),
         }
     ),
 )
@@ -99,6 +114,14 @@ def test_what_is_refused(told: str, reason: str, words: str) -> None:
     assert found.reason == reason
     assert found.message.startswith(WROTE)
     assert words in found.message
+
+
+@pytest.mark.parametrize(("containers", "kept"), [(3, 3072), (20, 585), (40, 299)])
+def test_a_share_is_known_however_many_containers_there_are(containers: int, kept: int) -> None:
+    others = [{"name": f"c{number}", "image": "x"} for number in range(containers)]
+    found = read("x" * kept, template={"spec": {"containers": others}})
+    assert isinstance(found, Rejected)
+    assert (found.reason, f"the {kept} bytes" in found.message) == ("OutputTooLarge", True)
 
 
 def test_declared_outputs() -> None:
