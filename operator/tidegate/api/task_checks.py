@@ -12,7 +12,7 @@ from tidegate.api.duration import format_duration, parse_backoff, shorten
 from tidegate.api.effective import main_container
 from tidegate.api.faults import item_label
 from tidegate.api.fields import MAX_ARGUMENT, MAX_CAP
-from tidegate.api.json_values import compact
+from tidegate.api.json_values import compact, value_fault
 from tidegate.api.references import find_references
 from tidegate.api.scope import Names, Scope
 from tidegate.api.spec import Backoff
@@ -95,7 +95,7 @@ def _output_faults(task: Mapping[str, Any], path: str) -> Iterator[Fault]:
         if name in names:
             yield Fault(path, f"{shorten(name)} is declared twice")
         names.add(name)
-        if "default" in item:
+        if "default" in item and not value_fault(item["default"]):
             defaults[name] = item["default"]
     size = len(compact(defaults).encode(errors="replace"))
     if size > MAX_OUTPUT_BYTES:

@@ -159,6 +159,8 @@ TABLE: list[tuple[str, Any, list[str]]] = [
     ("odd default", spec(node("a", outputs=[{"name": "x", "default": ["\0"]}])),
      [("spec.nodes[a].outputs[x].default: holds a NUL character, which no argument or variable can"
       " hold")]),
+    ("default that is no number", spec(node("a", outputs=[{"name": "x", "default": float("nan")}])),
+     ["spec.nodes[a].outputs[x].default: holds a number that is none or has no bound"]),
     ("outputs of a standby", spec(node("a", fallback="s"), standbys=[node("s", **ROWS)]), []),
     # conditions
     ("condition", when('nodes.a.phase == "Succeeded" && nodes["a"].outputs.rows > 3', ROWS), []),
