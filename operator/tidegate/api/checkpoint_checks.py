@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from tidegate.api.checks import objects, texts
 from tidegate.api.duration import shorten
-from tidegate.api.expressions import EvaluationError, matches, pattern_fault
+from tidegate.api.expression_cost import MAX_STEPS
+from tidegate.api.expressions import EvaluationError, matches, matching_steps, pattern_fault
 from tidegate.api.faults import item_label
 from tidegate.api.references import NODE_ATTEMPT, find_references
 from tidegate.api.rules import NOT_OF_CHECKPOINTS
@@ -22,6 +23,10 @@ _NEVER_BOTH: Final = "a checkpoint has none; a node is a task or a checkpoint, n
 
 def checkpoint_faults(raw: Mapping[str, Any], names: Names) -> Iterator[Fault]:
     """What is wrong with any checkpoint of the spec ``raw``."""
+    if sum(_matching_steps(node) for _, node in objects(raw.get("nodes"))) > MAX_STEPS:
+        words = "their patterns may take too long together; use fewer and shorter ones"
+        yield Fault("spec.nodes", words)
+        return
     for index, node in objects(raw.get("nodes")):
         if "checkpoint" not in node:
             continue
@@ -130,13 +135,28 @@ def _value_faults(item: Mapping[str, Any], path: str) -> Iterator[Fault]:
     if fault := pattern_fault(pattern):
         yield Fault(f"{path}.pattern", fault)
         return
-    values = [("choices", choice) for choice in choices]
-    if isinstance(default, str):
-        values.append(("default", default))
-    for field, value in values:
+    for field, value in _values(item):
         try:
             fits = matches(pattern, value)
         except EvaluationError:
             fits = False
         if not fits:
             yield Fault(f"{path}.{field}", f"{shorten(value)} doesn't match the pattern")
+
+
+def _values(item: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The values of an input that stand in the spec, with their fields."""
+    values = [("choices", choice) for choice in texts(item.get("choices"))]
+    default = item.get("default")
+    return [*values, ("default", default)] if isinstance(default, str) else values
+
+
+def _matching_steps(node: Mapping[str, Any]) -> int:
+    """Steps that the patterns of a node's inputs take at most."""
+    checkpoint = node.get("checkpoint")
+    inputs = checkpoint.get("inputs") if isinstance(checkpoint, Mapping) else None
+    return sum(
+        matching_steps(pattern, [value for _, value in _values(item)])
+        for _, item in objects(inputs)
+        if isinstance(pattern := item.get("pattern"), str)
+    )

@@ -15,8 +15,11 @@ from cel_expr_python import cel
 
 from tidegate.api.expression_cost import TooCostlyError, steps_of
 from tidegate.api.expression_words import plain
+from tidegate.api.pattern_size import READING, pattern_size
 from tidegate.api.references import NODE_FIELDS
 
+MAX_PATTERN_SIZE: Final = 10_000
+"""Of a pattern by itself: a text of 1 KiB takes a quarter of a second at worst."""
 _TYPES: Final = {
     "phase": cel.Type.STRING,
     "reason": cel.Type.STRING,
@@ -168,12 +171,21 @@ def compile_condition(text: str, params: Mapping[str, str], nodes: Collection[st
 
 
 def pattern_fault(pattern: str) -> str:
-    """What is wrong with a regular expression (RE2: linear in time); empty where nothing is."""
+    """What is wrong with a regular expression of RE2; empty where nothing is."""
+    if pattern_size(pattern) > MAX_PATTERN_SIZE:
+        return "may take too long; use fewer repeats inside each other"
     try:
         _matches(pattern, "")
     except EvaluationError as error:
         return str(error)
     return ""
+
+
+def matching_steps(pattern: str, texts: Collection[str]) -> int:
+    """Steps that it takes at most to judge ``pattern`` and whether it matches each of ``texts``."""
+    if (size := pattern_size(pattern)) > MAX_PATTERN_SIZE:
+        return 0  # it is refused before it is read
+    return size * (READING * (1 + len(texts)) + sum(len(text.encode()) for text in texts))
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -246,6 +258,7 @@ __all__ = [
     "compile_condition",
     "is_about_names",
     "matches",
+    "matching_steps",
     "pattern_fault",
     "place",
     "uses",

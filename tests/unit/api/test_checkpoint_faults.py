@@ -1,6 +1,7 @@
 """What a hostile or careless author writes of a checkpoint, and what is said of it."""
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -127,6 +128,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"inputs": [{"name": "n", "pattern": "("}]},
         ".inputs[n].pattern: invalid regular expression: missing ): (",
     ),
+    "a pattern that takes long": (
+        {"inputs": [{"name": "n", "pattern": "((([ab]?){31}){31}){31}"}]},
+        ".inputs[n].pattern: may take too long; use fewer repeats inside each other",
+    ),
+    "a pattern that takes long to read": (
+        {"inputs": [{"name": "n", "pattern": r"(\pL{31}){31}", "default": "x"}]},
+        ".inputs[n].pattern: may take too long; use fewer repeats inside each other",
+    ),
     "a pattern that looks ahead": (
         {"inputs": [{"name": "n", "pattern": "(?=x)"}]},
         ".inputs[n].pattern: invalid regular expression: invalid perl operator: (?=",
@@ -241,3 +250,22 @@ def test_a_pattern_is_bounded_in_time_and_means_the_whole_value() -> None:
     assert not matches("a|b", "ab")
     assert not matches("[0-9]+", "1\n")
     assert matches("(?i)ab", "AB")
+
+
+def test_what_all_patterns_take_together_is_bounded() -> None:
+    asked = [{"name": f"n{i}", "pattern": r"\pL", "default": "x" * 400} for i in range(12)]
+    with patch("tidegate.api.checkpoint_checks.pattern_fault", return_value="") as judged:
+        found = told(ASK | {"inputs": asked})
+    assert found == [
+        "spec.nodes: their patterns may take too long together; use fewer and shorter ones"
+    ]
+    assert judged.call_count == 0
+
+
+def test_hundreds_of_ordinary_patterns_are_fine() -> None:
+    asked = [
+        {"name": f"n{i}", "pattern": "CHG-[0-9]{4,9}", "choices": ["CHG-1234", "CHG-123456"]}
+        for i in range(16)
+    ]
+    others = [node(f"ok{i}", checkpoint=ASK | {"inputs": asked}) for i in range(100)]
+    assert faults(spec(node(), *others)) == []
