@@ -20,7 +20,7 @@ from tidegate.cluster.patience import Patience
 from tidegate.engine.invalid import plan_invalid
 from tidegate.engine.model import Plan, Start
 from tidegate.engine.plan import plan
-from tidegate.engine.size import minimal
+from tidegate.engine.size import given_up
 from tidegate.errors import ApiError, InvalidSpec, UserError
 from tidegate.facts.model import Answer, AnswerKind, Facts, WorkflowFact
 
@@ -184,18 +184,17 @@ class Reconciler:
         """Write the status, then hand over what there is to tell of it."""
         memory = self._remembered(fact)
         memory.owes_record = True
-        status = planned.status
         try:
-            await self._world.book.record(fact, before, status)
+            await self._world.book.record(fact, before, planned.status)
         except ApiError as error:
             if not _is_too_large(error):
                 raise
-            status = minimal(fact.key, status, self._world.clock.now())
-            await self._world.book.record(fact, before, status)
+            planned = given_up(fact.key, planned, before, self._world.clock.now())
+            await self._world.book.record(fact, before, planned.status)
         memory.owes_record = False
-        memory.write_at = self._world.clock.now() + _pause(status)
+        memory.write_at = self._world.clock.now() + _pause(planned.status)
         self._world.teller.tell(fact, planned.notes, planned.observations)
-        self._world.recorder.note(fact, self._valid(fact), status)
+        self._world.recorder.note(fact, self._valid(fact), planned.status)
 
     def _valid(self, fact: WorkflowFact) -> ValidatedWorkflow | None:
         valid = self._remembered(fact).valid

@@ -202,6 +202,7 @@ async def test_a_status_too_large_ends_the_run_not_in_a_loop(error: Refused) -> 
     log = await ports.look()
     assert "record Failed" in log
     assert (ports.status.phase, ports.status.reason) == ("Failed", "StatusTooLarge")
+    assert "tell WorkflowFailed" in log
     ports.now = at(5)
     assert "end b1" in log + await ports.look(), "what ran is ended"
     assert await ports.look() == []

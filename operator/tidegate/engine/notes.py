@@ -16,7 +16,7 @@ from tidegate.engine.messages import clip, names
 from tidegate.engine.model import Note, NoteKind, Observation
 from tidegate.engine.reasons import Reason
 
-_FINAL = {
+FINAL = {
     Phase.SUCCEEDED: NoteKind.WORKFLOW_SUCCEEDED,
     Phase.FAILED: NoteKind.WORKFLOW_FAILED,
     Phase.CANCELLED: NoteKind.WORKFLOW_CANCELLED,
@@ -49,8 +49,13 @@ def notes(
         if former is not None and node is not former:
             yield from _node_notes(name, former, node)
     yield from _wave_notes(workflow, before, after)
+    yield from end_notes(before, after)
+
+
+def end_notes(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Note]:
+    """The Event of a run that has ended."""
     if after.phase is not None and after.phase.is_final and after.phase != before.phase:
-        kind = _FINAL[after.phase]
+        kind = FINAL[after.phase]
         failed = after.phase is not Phase.SUCCEEDED
         yield Note(kind, clip(after.message or str(after.reason)), warning=failed)
 
@@ -136,6 +141,11 @@ def observations(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Obse
         earlier = before.waves.get(number)
         if wave.finished_at is not None and (earlier is None or earlier.finished_at is None):
             yield Observation("wave_finished")
+    yield from end_observations(before, after)
+
+
+def end_observations(before: WorkflowStatus, after: WorkflowStatus) -> Iterator[Observation]:
+    """The number of a run that has ended."""
     if after.phase is not None and after.phase.is_final and after.phase != before.phase:
         seconds = 0.0
         if after.started_at is not None and after.finished_at is not None:

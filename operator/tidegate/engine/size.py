@@ -8,6 +8,7 @@ Numbers that decisions need (attempts, retries, disruptions) stand beside them a
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from tidegate.api.identity import WorkflowKey
@@ -21,8 +22,10 @@ from tidegate.api.status import (
     WorkflowStatus,
 )
 from tidegate.constants import MAX_STATUS_BYTES
+from tidegate.engine import notes
 from tidegate.engine.conditions import conditions
 from tidegate.engine.messages import clip
+from tidegate.engine.model import Plan
 from tidegate.engine.node import cancelled
 from tidegate.engine.reasons import Reason, RunReason
 from tidegate.engine.votes import DIGEST
@@ -58,8 +61,24 @@ def size(status: WorkflowStatus) -> int:
     return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
+def given_up(key: WorkflowKey, plan: Plan, before: WorkflowStatus, now: datetime) -> Plan:
+    """What is left of a plan whose status the API server refuses for its size: the run ends here.
+
+    What the plan had to tell did happen; of how the run ends only this is told.
+    """
+    status = minimal(key, plan.status, now)
+    told = [note for note in plan.notes if note.kind not in notes.FINAL.values()]
+    counted = [one for one in plan.observations if one.name != "workflow_finished"]
+    return replace(
+        plan,
+        status=status,
+        notes=(*told, *notes.end_notes(before, status)),
+        observations=(*counted, *notes.end_observations(before, status)),
+    )
+
+
 def minimal(key: WorkflowKey, status: WorkflowStatus, now: datetime) -> WorkflowStatus:
-    """What is left where the API server refuses a status for its size: the run ends here."""
+    """The smallest status that tells of a run that ends here."""
     status = status.model_copy(
         update={
             "phase": Phase.FAILED,
