@@ -18,6 +18,7 @@ from tidegate.api.workflow import ValidatedWorkflow
 Spec = dict[str, Any]
 _MARK = "n="
 _DECISION = "d="
+_VARIABLE = "N"
 _BAD = ("", "done", "[1]", '{"n":', '{"m": 1}', '{"n": 1, "n": 2}', '{"n": NaN}', "{" + "x" * 4095)
 
 
@@ -38,6 +39,16 @@ def add_data(seed: int, spec: Spec) -> None:
             node["args"] = [f"{_MARK}$(nodes.{chance.choice(before)}.outputs.n)"]
         if chance.random() < 0.2:
             node["when"] = _condition(chance, before)
+    _add_variables(random.Random(f"{seed}/variables"), spec["nodes"])
+
+
+def _add_variables(chance: random.Random, nodes: list[Spec]) -> None:
+    """Let some fallbacks inherit what may have no value."""
+    for node in nodes:
+        before = node.get("dependsOn", [])
+        if before and "fallback" in node and chance.random() < 0.5:
+            source = chance.choice(before)
+            node["env"] = [{"name": _VARIABLE, "value": f"$(nodes.{source}.outputs.n)"}]
 
 
 def _output(chance: random.Random) -> Spec:
@@ -81,6 +92,26 @@ def wrong_values(
     written = {_written(process) for process in truth.processes(owner, source)}
     if value not in written and value != "-7":
         yield f"{attempt} is told {value} of {source}, which wrote {written}"
+
+
+def wrong_variables(
+    truth: Truth, owner: str, workflow: ValidatedWorkflow, attempt: AttemptId, job: Raw
+) -> Iterator[str]:
+    """A variable in a new Job that nobody wrote, or a node's own attempt without it."""
+    task = workflow.tasks.get(attempt.node)
+    entry = next((e for e in (task.env if task else ()) if e["name"] == _VARIABLE), None)
+    if entry is None:
+        return
+    source, _, field = entry["value"].removeprefix("$(nodes.").removesuffix(")").partition(".")
+    given = job["spec"]["template"]["spec"]["containers"][0]["env"]
+    value = next((e["value"] for e in given if e["name"] == _VARIABLE), None)
+    if value is None and not attempt.standby:
+        yield f"{attempt} isn't told what {source} wrote"
+    if value is None or field != "outputs.n":
+        return
+    written = {_written(process) for process in truth.processes(owner, source)}
+    if value not in written and value != "-7":
+        yield f"{attempt} has {_VARIABLE}={value} of {source}, which wrote {written}"
 
 
 def wrong_decisions(

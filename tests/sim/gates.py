@@ -15,6 +15,7 @@ GROUP = "ops"
 NO_POLICY, STABLE, CHANGING = "none", "stable", "changing"
 _OF_TASKS = (
     "command", "args", "retry", "timeout", "startTimeout", "fallback", "allowFailure", "outputs",
+    "env",
 )  # fmt: skip
 _ROWS = {"name": "rows", "pattern": "[0-9]+"}
 _PLACE = {"name": "place", "choices": ["dev", "prod"], "default": "dev"}
@@ -123,6 +124,9 @@ def _mend(spec: Spec, gates: Gates) -> None:
             numbers = f"nodes.{name}.outputs.n"
             if "args" in node and numbers in node["args"][0]:
                 node["args"] = [f"d=$(nodes.{name}.outputs.decision)"]
+            for entry in node.get("env", ()):
+                if numbers in entry["value"]:
+                    entry["value"] = f"$(nodes.{name}.outputs.decision)"
             if numbers in node.get("when", ""):
                 node["when"] = f'nodes.{name}.outputs.decision == "approved"'
     used = {node.get("fallback") for node in spec["nodes"]}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tests.sim.data import wrong_decisions, wrong_values
+from tests.sim.data import wrong_decisions, wrong_values, wrong_variables
 from tests.sim.kubelet import Process
 from tests.sim.moves import wrong_moves
 from tests.sim.premises import undecided, unfounded_end, unfounded_start
@@ -126,8 +126,9 @@ class Invariants:
 
     def _told(self, owner: str, seen: Seen, attempt: AttemptId, raw: Raw) -> None:
         """What the Job is told was so, and nobody decided otherwise: whoever made it, and when."""
-        for text in wrong_values(self.truth, owner, seen.workflow, attempt, raw):
-            self.say(text)
+        for wrong in (wrong_values, wrong_variables):
+            for text in wrong(self.truth, owner, seen.workflow, attempt, raw):
+                self.say(text)
         if attempt.run != seen.status.run:
             return
         for text in wrong_decisions(seen.workflow, seen.status, attempt, raw):
