@@ -2,7 +2,7 @@
 
 CEL bounds recursion and the number of iterations, not how large values grow:
 ``["x"].map(s, s + s)`` twenty times over makes megabytes, thirty times over it makes gigabytes. So
-the compiled expression is walked. Sizes of inputs are known, and each call makes at most the sum of
+the parsed expression is walked. Sizes of inputs are known, and each call makes at most the sum of
 its arguments. For a loop, the work on all items is at most the work on one that has the size of all
 of them, plus what an empty one costs, times the number of rounds. That looks at a loop's body
 twice, at one three loops deep eight times: there may be no more inside each other.
@@ -40,6 +40,7 @@ _FINDING: Final = 1 / 1000
 _SELECT, _CALL, _LIST, _STRUCT, _LOOP = 5, 6, 7, 8, 9
 _CONSTANT, _IDENT = 3, 4
 _TEXT: Final = 6
+_KEY, _VALUE = 3, 4
 _ROOTS: Final = ("nodes", "params", "workflow")
 _VERDICTS: Final = frozenset(
     {
@@ -82,13 +83,13 @@ class _Cost(NamedTuple):
 
 
 def steps_of(serialized: bytes, sizes: Mapping[str, int]) -> float:
-    """Steps that the serialized expression takes at most; raises TooCostlyError.
+    """Steps that the serialized expression, which is parsed, takes at most; raises TooCostlyError.
 
     ``sizes``: bytes of the variables whose size is known, by dotted name.
     """
     try:
-        checked = Message(serialized).message(2)
-        cost = _cost(checked.message(4), _Scope(sizes))
+        parsed = Message(serialized).message(2)
+        cost = _cost(parsed.message(2), _Scope(sizes))
     except RecursionError:
         raise TooCostlyError("is nested too deeply") from None
     steps = min(cost.steps, cost.spread + cost.each * ROUNDS)
@@ -115,14 +116,26 @@ def _cost_of_kind(expression: Message, scope: _Scope) -> _Cost:
         return _items(items, len(items), scope)
     if expression.has(_STRUCT):
         entries = expression.message(_STRUCT).messages(2)
-        parts = [entry.message(field) for entry in entries for field in (3, 4) if entry.has(field)]
-        return _items(parts, len(entries), scope)
+        return _items(list(_parts_of(entries)), len(entries), scope)
     if expression.has(_CONSTANT):
         return _value(len(expression.blob(_CONSTANT)))
     if expression.has(_SELECT) and _root(expression) in scope.sizes:
         operand = _cost(expression.message(_SELECT).message(1), scope)
         return operand._replace(steps=operand.steps + _BASE, spread=operand.spread + _BASE)
     return _value(_size_of_name(_path(expression), scope.sizes))
+
+
+def _parts_of(entries: list[Message]) -> Iterator[Message]:
+    """Keys and values of a map, values of a message.
+
+    A type may grow to twice its size with every key that is worked out, and no size bounds types.
+    """
+    for entry in entries:
+        if entry.has(_KEY):
+            yield (key := entry.message(_KEY))
+            if not key.has(_CONSTANT):
+                raise TooCostlyError("a key in { } is a text or number as it stands there")
+        yield entry.message(_VALUE)
 
 
 def _value(size: float) -> _Cost:

@@ -55,9 +55,12 @@ _USE: Final = re.compile(
 _OUTPUT_INDEX: Final = re.compile(r"\s*\[\s*[\"']([^\"'\\\n]*)[\"']\s*\]")
 _COMPARED: Final = re.compile(r"\s*[!=]=\s*(?:\"([^\"\\\n]*)\"|'([^'\\\n]*)')")
 _ERROR: Final = re.compile(r"ERROR: <input>:(-?\d+):(-?\d+): ([^\n]*)")
+_MAX_LINE: Final = 2**31
+"""CEL tells of more where a fault is nowhere in particular."""
 _UNDECLARED: Final = re.compile(r"undeclared reference to '(?:nodes|params|workflow)\b")
 
 
+_PARSER: Final = cel.NewEnv()
 _MATCHES: Final = cel.NewEnv(
     variables={"text": cel.Type.STRING, "pattern": cel.Type.STRING}
 ).compile("text.matches(pattern)")
@@ -153,21 +156,31 @@ def compile_condition(text: str, params: Mapping[str, str], nodes: Collection[st
     variables = dict(_WORKFLOW)
     variables |= {f"params.{name}": cel.Type.STRING for name in used_params}
     variables |= {f"nodes.{n}.{key}": kind for n in used_nodes for key, kind in _TYPES.items()}
-    try:
-        program = cel.NewEnv(variables=variables).compile(_dotted(text))
-        kind = program.return_type()
-    except Exception as error:  # noqa: BLE001 - whatever the library has to say
-        raise BadExpression(_faults(str(error))) from None
+    sizes = {f"params.{name}": len(params[name].encode()) for name in used_params}
+    dotted = _dotted(text)
+    steps = _steps(dotted, sizes)
+    program = _compiled(cel.NewEnv(variables=variables), dotted)
+    kind = program.return_type()
     if kind not in (cel.Type.BOOL, cel.Type.DYN):
         words = f"is {kind.name().lower()}, not true or false"
         raise BadExpression([ExpressionFault(words)])
-    sizes = {f"params.{name}": len(params[name].encode()) for name in used_params}
-    try:
-        steps = steps_of(program.serialize(), sizes)
-    except TooCostlyError as error:
-        raise BadExpression([ExpressionFault(str(error))]) from None
     reads = {use.name for use in named if use.root == "nodes" and use.field == "outputs"}
     return Condition(text, used_params, used_nodes, used_nodes & reads, steps, program)
+
+
+def _steps(dotted: str, sizes: Mapping[str, int]) -> float:
+    """Steps of an expression, which is only parsed: even finding its types may take too long."""
+    try:
+        return steps_of(_compiled(_PARSER, dotted, disable_check=True).serialize(), sizes)
+    except TooCostlyError as error:
+        raise BadExpression([ExpressionFault(str(error))]) from None
+
+
+def _compiled(environment: cel.Env, dotted: str, *, disable_check: bool = False) -> cel.Expression:
+    try:
+        return environment.compile(dotted, disable_check=disable_check)
+    except Exception as error:  # noqa: BLE001 - whatever the library has to say
+        raise BadExpression(_faults(str(error))) from None
 
 
 def pattern_fault(pattern: str) -> str:
@@ -243,7 +256,9 @@ def _faults(words: str) -> Iterator[ExpressionFault]:
     matches = list(_ERROR.finditer(words))
     for match in matches:
         told = match[3].replace(" (in container '')", "").partition(" expecting {")[0]
-        yield ExpressionFault(plain(told), max(int(match[1]), 0), max(int(match[2]), 0))
+        line, column = (int(number) for number in match.groups()[:2])
+        is_somewhere = 0 < line <= _MAX_LINE
+        yield ExpressionFault(plain(told), *((line, max(column, 0)) if is_somewhere else (0, 0)))
     if not matches:
         yield ExpressionFault(plain(words))
 

@@ -242,6 +242,8 @@ TABLE: list[tuple[str, Any, list[str]]] = [
      when(f"{L}.all(a, {L}.map(b, b) == {L})"),
      [("spec.nodes[b].when: may take too long; use fewer loops inside each other, and fewer"
       " repeats in patterns")]),
+    ("deep when it is read", when("'a'" + ".b" * 40 + " == 1"),
+     ["spec.nodes[b].when: Exceeded max recursion depth of 32 when parsing."]),
     ("deep", when("(" * 400 + "true" + ")" * 400),
      ["spec.nodes[b].when: Expression recursion limit exceeded. limit: 32"]),
 ]  # fmt: skip

@@ -116,6 +116,19 @@ def test_no_loop_hides_how_large_a_param_is(name: str) -> None:
     assert refusal(text, x="z") == f"a loop's variable can't be called {name}"
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("key", ["v", "[v]", "{1: v}", "dyn(v)", "true ? v : v", "[v][0]"])
+def test_no_type_doubles_by_keys_of_maps(key: str) -> None:
+    text = "[1]" + f".map(v, {{{key}: v}})" * 18 + ".size() > 0"
+    assert "a key in { } is a text or number as it stands there" in refusal(text)
+
+
+def test_a_map_with_keys_as_they_stand_there_is_fine() -> None:
+    compiled(
+        '{"staging": 1, "production": 3}[params.p] > 1 && {-1: "a", true: 2}[true] == 2', p="x"
+    )
+
+
 BOMBS = {
     "repeats inside each other": '"((([ab]?){31}){31})c"',
     "repeats beside each other": '"(((([ab]?[ab]?){30}){30})|(([ab]?c?){30}){30})c"',
