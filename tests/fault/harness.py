@@ -1,6 +1,8 @@
 """The real reconcile loop and ports over an API server in memory, with a kubelet of sorts."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from tidegate.cluster.gate import Gate
 from tidegate.cluster.hands import Hands
 from tidegate.cluster.ports import Recorder
 from tidegate.cluster.view import Listing, View, Wake
+from tidegate.constants import ANNOTATION_VOTE
 from tidegate.errors import ApiError
 from tidegate.facts.job import job_fact
 from tidegate.reconcile import Reconciler, World
@@ -53,9 +56,9 @@ class Quiet:
 class Cluster:
     """One Workflow, the operator, and what a Job controller and a kubelet do."""
 
-    def __init__(self, runs_for: float = 1.0) -> None:
+    def __init__(self, runs_for: float = 1.0, spec: Mapping[str, Any] = CHAIN) -> None:
         self.api, self.clock = FakeApi(), StillClock()
-        self.api.workflows[KEY.name] = workflow(1, spec=CHAIN)
+        self.api.workflows[KEY.name] = workflow(1, spec=spec)
         self.quiet = Quiet()
         self.errors: list[ApiError] = []
         self.created: list[AttemptId] = []
@@ -116,10 +119,25 @@ class Cluster:
         except ApiError as error:
             self.errors.append(error)
 
+    async def die_in_a_pass(self) -> None:
+        """A request of the pass hangs until the process is killed; another one takes over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await self.one_pass()
+        self.start_operator()
+
     def annotate(self, **annotations: str) -> None:
         """A person annotates the Workflow."""
+        self._annotate({f"tidegate.dev/{key}": text for key, text in annotations.items()})
+
+    def vote(self, key: str, text: str) -> None:
+        """A person votes; the watch tells of it."""
+        self._annotate({f"{ANNOTATION_VOTE}{key}": text})
+        self._tell()
+
+    def _annotate(self, annotations: Mapping[str, str]) -> None:
         metadata = self.api.workflows[KEY.name]["metadata"]
-        metadata["annotations"] |= {f"tidegate.dev/{k}": v for k, v in annotations.items()}
+        metadata["annotations"] |= annotations
         metadata["resourceVersion"] = self.api.next_version()
 
     def _work(self) -> None:
