@@ -50,6 +50,8 @@ _VERDICTS: Final = frozenset(
     }
 )  # fmt: skip
 """Functions whose result is small whatever their arguments are."""
+_JOINING: Final = frozenset({"_+_", "_?_:_", "dyn"})
+"""Functions whose result has the items of their arguments, not those of one of their items."""
 
 
 _SHORTER: Final = "use fewer loops inside each other, and fewer repeats in patterns"
@@ -115,26 +117,29 @@ def _cost_of_kind(expression: Message, scope: _Scope) -> _Cost:
         items = expression.message(_LIST).messages(1)
         return _items(items, len(items), scope)
     if expression.has(_STRUCT):
-        entries = expression.message(_STRUCT).messages(2)
+        struct = expression.message(_STRUCT)
+        if struct.text(1):
+            raise TooCostlyError("a name in front of { } has no meaning in a condition")
+        entries = struct.messages(2)
         return _items(list(_parts_of(entries)), len(entries), scope)
     if expression.has(_CONSTANT):
         return _value(len(expression.blob(_CONSTANT)))
-    if expression.has(_SELECT) and _root(expression) in scope.sizes:
+    path = _path(expression)
+    if len(path) > 1 and (not path[0] or path[0] in scope.sizes):
         operand = _cost(expression.message(_SELECT).message(1), scope)
-        return operand._replace(steps=operand.steps + _BASE, spread=operand.spread + _BASE)
-    return _value(_size_of_name(_path(expression), scope.sizes))
+        return _together([operand], _BASE, operand.size, operand.size / _ITEM)
+    return _value(_size_of_name(".".join(path), scope.sizes))
 
 
 def _parts_of(entries: list[Message]) -> Iterator[Message]:
-    """Keys and values of a map, values of a message.
+    """Keys and values of a map.
 
     A type may grow to twice its size with every key that is worked out, and no size bounds types.
     """
     for entry in entries:
-        if entry.has(_KEY):
-            yield (key := entry.message(_KEY))
-            if not key.has(_CONSTANT):
-                raise TooCostlyError("a key in { } is a text or number as it stands there")
+        if not entry.message(_KEY).has(_CONSTANT):
+            raise TooCostlyError("a key in { } is a text or number as it stands there")
+        yield entry.message(_KEY)
         yield entry.message(_VALUE)
 
 
@@ -149,11 +154,10 @@ def _call(call: Message, scope: _Scope) -> _Cost:
     name = call.text(2)
     work = _BASE + _work(name, parts, costs)
     joined = costs[1:] if name == "_?_:_" else costs
-    size, items = sum(cost.size for cost in joined), sum(cost.items for cost in joined)
+    size = sum(cost.size for cost in joined) + (_NUMBER if name == "string" else 0)
     if name in _VERDICTS:
-        size = items = 1
-    if name == "string":
-        size += _NUMBER
+        return _together(costs, work, 1, 1)
+    items = sum(cost.items for cost in joined) if name in _JOINING else size / _ITEM
     return _together(costs, work, size, items)
 
 
@@ -231,27 +235,17 @@ def _rounds(empty: _Cost, whole: _Cost, count: float) -> _Cost:
     )
 
 
-def _path(expression: Message) -> str:
-    """``a.b.c`` of selections from a variable; empty where they start from something else."""
-    return ".".join(reversed(list(_parts(expression))))
-
-
-def _root(expression: Message) -> str:
-    """The local variable that is selected from, unless all of it is one variable's name."""
-    parts = list(_parts(expression))
-    return parts[-1] if parts and parts[-1] not in _ROOTS else ""
-
-
-def _parts(expression: Message) -> Iterator[str]:
+def _path(expression: Message) -> list[str]:
+    """A variable and the fields that are selected from it; an empty one if it is none."""
+    fields: list[str] = []
     while expression.has(_SELECT):
         select = expression.message(_SELECT)
-        yield select.text(2)
+        fields.append(select.text(2))
         expression = select.message(1)
-    if expression.has(_IDENT):
-        yield expression.message(_IDENT).text(1)
+    return [expression.message(_IDENT).text(1), *reversed(fields)]
 
 
-def _size_of_name(path: str, sizes: Mapping[str, float]) -> float:
-    if path in sizes:
-        return sizes[path]
-    return OUTPUTS_SIZE if not path or ".outputs" in path else _SMALL
+def _size_of_name(name: str, sizes: Mapping[str, float]) -> float:
+    if name in sizes:
+        return sizes[name]
+    return OUTPUTS_SIZE if ".outputs" in name else _SMALL

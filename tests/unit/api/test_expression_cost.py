@@ -129,6 +129,22 @@ def test_a_map_with_keys_as_they_stand_there_is_fine() -> None:
     )
 
 
+@pytest.mark.parametrize("part", ["s + s", "[s, s]"])
+@pytest.mark.parametrize("field", [".a", ".a.a", "['a']", "['a'].a", ".a['a']"])
+def test_what_a_field_is_selected_from_is_counted(part: str, field: str) -> None:
+    value = f'{{"a": {part}}}' if field.count("a") == 1 else f'{{"a": {{"a": {part}}}}}'
+    text = '["x"]' + f".map(s, {value}{field})" * 24 + ".size() > 0"
+    assert "may make values of more than 1 MiB" in refusal(text)
+    loops = f"{SOME}.map(i, {SOME}.map(j, {LIST}.map(k, k)))"
+    assert "may " in refusal(f'has({{"a": {loops}}}.a)')
+
+
+@pytest.mark.parametrize("made", ["google.protobuf.Struct{fields: nodes.a.outputs}",
+                                  'google.protobuf.StringValue{value: "x"}'])  # fmt: skip
+def test_no_messages_are_made(made: str) -> None:
+    assert refusal(f"has({made}.x)") == "a name in front of { } has no meaning in a condition"
+
+
 BOMBS = {
     "repeats inside each other": '"((([ab]?){31}){31})c"',
     "repeats beside each other": '"(((([ab]?[ab]?){30}){30})|(([ab]?c?){30}){30})c"',
@@ -212,6 +228,12 @@ def test_gathering_costs_the_square_of_what_is_gathered() -> None:
     )
     assert more > 3 * some
     assert "may take too long" in refusal("(" + " + ".join([LIST] * 3) + ").map(v, v) != []")
+
+
+@pytest.mark.parametrize("form", ["[{}][0]", '{{"a": {}}}.a', "[[{}]].map(v, v[0])[0]", "dyn({})"])
+def test_items_are_counted_wherever_a_list_comes_from(form: str) -> None:
+    value = form.format(" + ".join([LIST] * 3))
+    assert "may take too long" in refusal(f"{value}.map(v, v) != []")
 
 
 def test_looking_for_a_text_costs_the_product_of_both() -> None:
